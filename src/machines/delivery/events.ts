@@ -1,0 +1,94 @@
+/**
+ * NOTE: these names and shapes are on disk for ever. They change only by an upcaster and a decision
+ * record. All times are epoch milliseconds.
+ */
+
+export interface DeliveryOpenedData {
+  readonly account: string;
+  /** Revision of the mailbox event that opened it: the snapshot reaches to it (A-32). */
+  readonly through: number;
+}
+
+/** What the peer's SDP answer said, once judged by A-34. */
+export type Answer =
+  | {
+      readonly acceptable: true;
+      /** `a=path` of the peer, leftmost first. */
+      readonly path: readonly string[];
+      /** Who connects: `active` means the peer does (RFC 6135). */
+      readonly setup: 'active' | 'passive';
+      /** `a=max-size` in octets. */
+      readonly maxSize?: number;
+      readonly acceptTypes: readonly string[];
+      readonly acceptWrappedTypes: readonly string[];
+    }
+  | { readonly acceptable: false; readonly reason: string };
+
+export interface InviteAnsweredData {
+  readonly status: number;
+  readonly toTag: string;
+  /** Contact URI of the 2xx: the session identity (IM-11.3.2.3-19). */
+  readonly remoteTarget: string;
+  /** Record-Route values reversed (RFC 3261 §12.1.2). */
+  readonly routeSet: readonly string[];
+  /** Raw Allow value (IM-11.3.2.3-18). */
+  readonly allow?: string;
+  readonly sessionExpiresSeconds?: number;
+  readonly refresher?: 'uac' | 'uas';
+  readonly answer: Answer;
+}
+
+/** Names one message of the mailbox, so that views find its row without a look-up. */
+export interface PushedMessage {
+  readonly account: string;
+  readonly id: string;
+  /** Mailbox revision at which it became pushable. */
+  readonly revision: number;
+}
+
+export interface SnapshotData {
+  readonly through: number;
+  readonly count: number;
+  /** SHA-256 over the ids in order, each followed by LF. */
+  readonly digest: string;
+}
+
+export interface PushFailedData extends PushedMessage {
+  /** `unsent`: no octet of it was sent; the others as in the outcome list of T-11. */
+  readonly outcome: 'failed' | 'timeout' | 'unsent';
+  readonly reason: string;
+  readonly status?: number;
+  /** Counts towards `push.maxAttempts` (A-31). */
+  readonly attempt: boolean;
+  /** It was acknowledged before in this delivery: the acknowledgement is taken back. */
+  readonly takesBack?: boolean;
+}
+
+export type DeliveryEvent =
+  | { type: 'DeliveryOpened'; data: DeliveryOpenedData }
+  | {
+      type: 'InviteProgressed';
+      data: { readonly status: number; readonly contact?: string; readonly allow?: string };
+    }
+  | { type: 'InviteAnswered'; data: InviteAnsweredData }
+  | { type: 'InviteRefused'; data: { readonly status: number; readonly retryAfterMs?: number } }
+  | {
+      type: 'InviteTimedOut';
+      data: { readonly by: 'transaction' } | { readonly by: 'guard'; readonly dueAt: number };
+    }
+  | { type: 'ChannelBound'; data: { readonly remote: string } }
+  | { type: 'SnapshotTaken'; data: SnapshotData }
+  | { type: 'SnapshotExtended'; data: SnapshotData }
+  | { type: 'PushAcknowledged'; data: PushedMessage & { readonly messageId: string } }
+  | { type: 'PushFailed'; data: PushFailedData }
+  | { type: 'ChannelLost'; data: { readonly reason: string } }
+  | { type: 'RefreshDue'; data: { readonly dueAt: number } }
+  | { type: 'SessionRefreshed'; data: { readonly sessionExpiresSeconds?: number } }
+  | { type: 'SessionExpired'; data: { readonly dueAt: number } | { readonly status: number } }
+  | { type: 'ByeReceived'; data: { readonly reason?: string } }
+  | { type: 'ByeAnswered'; data: { readonly status: number } }
+  | { type: 'GraceElapsed'; data: { readonly dueAt: number } }
+  | {
+      type: 'DeliveryInterrupted';
+      data: { readonly account: string; readonly cause: 'restart' | 'takeover' };
+    };

@@ -1,0 +1,104 @@
+/**
+ * NOTE: these names and shapes are on disk for ever. They change only by an upcaster and a decision
+ * record. All times are epoch milliseconds.
+ */
+
+export type Priority = 'emergency' | 'urgent' | 'normal' | 'non-urgent';
+
+/** Where a registered client can be reached, and what it said it can do. */
+export interface Binding {
+  /** The contact URI; for a third-party REGISTER the S-CSCF's own. */
+  readonly contact: string;
+  readonly expiresAt: number;
+  /** Whether it registered the IM feature tag (`+g.oma.sip-im`), and how that is known. */
+  readonly im: 'contact' | 'embedded' | 'assumed' | false;
+  readonly callId: string;
+  readonly cseq: number;
+  /** Feature parameters as registered, `;`-separated, without `expires` and `q` (RFC 3840 §6). */
+  readonly features?: string;
+  /** Transport address that the REGISTER came from: `udp 192.0.2.17:5060`. */
+  readonly source?: string;
+}
+
+export interface MessageDeferredData {
+  /** Deferred Message-ID, `<string>@<host>` (A-13). */
+  readonly id: string;
+  readonly kind: 'message' | 'large';
+  readonly bytes: number;
+  /** Absent: never. */
+  readonly expiresAt?: number;
+  /** Absent: normal. */
+  readonly priority?: Priority;
+  /** Present and true: not pushable until MessageReleased. */
+  readonly held?: boolean;
+  /** Digest of (account, Call-ID, From-tag, CSeq number): one deposit is stored once. */
+  readonly deposit: string;
+}
+
+export interface RegistrationData {
+  readonly via: 'direct' | 'thirdParty';
+  /** All bindings of the account after this request. */
+  readonly bindings: readonly Binding[];
+  /** When the last binding with the IM tag expires; null: none has it. */
+  readonly expiresAt: number | null;
+  /** How many registration events the bindings were derived from; refused when one is newer. */
+  readonly asOf: number;
+}
+
+/** A removal says whether the message counted as pushable, and what the view knew. */
+export interface RemovalData {
+  readonly id: string;
+  readonly revision: number;
+  readonly pushable: boolean;
+}
+
+/** What the view says about expiry after this event. */
+export interface ExpiryOutlook {
+  /** Earliest expiry among the messages that stay; null: none expires. */
+  readonly next: number | null;
+  /** How many MessageDeferred events the view had seen; refused when one is newer. */
+  readonly asOf: number;
+}
+
+export type DeliveryCause =
+  | 'completed'
+  | 'completedWithFailures'
+  | 'refused'
+  | 'noAnswer'
+  | 'notAcceptable'
+  | 'channelLost'
+  | 'sessionExpired'
+  | 'peerBye'
+  | 'restart'
+  | 'takeover';
+
+export interface DeliveryEndedData {
+  readonly delivery: string;
+  readonly cause: DeliveryCause;
+  /** Final status of a refused INVITE. */
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+  /** The BYE or CANCEL of this delivery was not answered in time (C-13). */
+  readonly unconfirmed?: boolean;
+  /** Net of acknowledgements taken back. */
+  readonly acknowledged: number;
+  readonly failed: number;
+}
+
+export type MailboxEvent =
+  | { type: 'MessageDeferred'; data: MessageDeferredData }
+  | { type: 'SubscriberRegistered'; data: RegistrationData }
+  | { type: 'SubscriberDeregistered'; data: RegistrationData }
+  | { type: 'RegistrationExpired'; data: { readonly dueAt: number } }
+  | { type: 'OfflineDeliverySet'; data: { readonly active: boolean; readonly by: string } }
+  | { type: 'DeliveryEnded'; data: DeliveryEndedData }
+  | { type: 'RetryDue'; data: { readonly dueAt: number } }
+  | { type: 'MessageExpired'; data: RemovalData & ExpiryOutlook }
+  | { type: 'ExpiryChecked'; data: ExpiryOutlook }
+  | { type: 'MessageDeleted'; data: RemovalData & { readonly by: string } }
+  | { type: 'MessageParked'; data: RemovalData & { readonly delivery: string } }
+  | { type: 'MessageHeld'; data: RemovalData & { readonly by: string } }
+  | {
+      type: 'MessageReleased';
+      data: { readonly id: string; readonly revision: number; readonly by: string };
+    };
