@@ -1,0 +1,13 @@
+/** Named bounds of a delivery, each with its source. */
+
+/** Ring guard of the push INVITE (A-35, `push.inviteTimeout`). */
+export const INVITE_TIMEOUT_MS = 120_000;
+
+/** A BYE or CANCEL unanswered so long no longer holds the mailbox (`push.graceMs`). */
+export const GRACE_MS = 2_000;
+
+/** Guard of a session without RFC 4028 timer, and of every push (A-29, `push.maxDuration`). */
+export const PUSH_DURATION_MAX_MS = 900_000;
+
+/** Session-Expires asked for in the push INVITE (RFC 4028 §4 recommends 1800 s). */
+export const SESSION_EXPIRES_SECONDS = 1_800;

@@ -1,0 +1,592 @@
+/**
+ * One push session to the subscriber's client: idle → inviting (→ cancelling) → pushing → bye →
+ * ended.
+ *
+ * Laws:
+ * - The cause of the end is set by the first event that leaves the normal path and is never
+ *   replaced: a 487 to our own CANCEL says nothing about the subscriber.
+ * - BYE is asked for only when every message of the snapshot has its outcome, or the session cannot
+ *   go on (A-30, T-11).
+ * - `cancelling` waits for the final response, and `bye` for the answer, but neither longer than the
+ *   grace: the transaction goes on by itself, the mailbox does not wait for a dead client.
+ * - A 2xx is always answered by an ACK, wherever the delivery stands; a dialog that is not kept also
+ *   by a BYE (RFC 3261 §13.2.2.4).
+ * - DeliveryInterrupted is accepted as the first event too, so no INVITE ever leaves from a decision
+ *   that a restart has made stale.
+ */
+import { assign, setup } from 'xstate';
+import type { DeliveryCause } from '../mailbox/events.ts';
+import type { ChannelEnd, DeliveryEffect, DeliveryTimer, PushDialog } from './effects.ts';
+import type { DeliveryEvent, InviteAnsweredData } from './events.ts';
+import { GRACE_MS, INVITE_TIMEOUT_MS, PUSH_DURATION_MAX_MS } from './limits.ts';
+
+export interface DeliveryContext {
+  readonly account: string;
+  readonly through: number;
+  readonly cause: DeliveryCause | null;
+  readonly status: number | null;
+  readonly retryAfterMs: number | null;
+  /** A provisional response was seen. */
+  readonly progressed: boolean;
+  readonly allow: string | null;
+  readonly dialog: PushDialog | null;
+  /** CSeq number of our last request in the dialog. */
+  readonly cseq: number;
+  readonly sessionExpiresSeconds: number | null;
+  readonly bound: boolean;
+  /** Messages of the snapshot; null: not taken. */
+  readonly count: number | null;
+  readonly snapshotThrough: number;
+  readonly acknowledged: number;
+  /** Outcomes other than acknowledged; `attempts` of them count as failures of the client's. */
+  readonly failed: number;
+  readonly attempts: number;
+  readonly unconfirmed: boolean;
+  /** When each running timer is due; what fires with another `dueAt` is stale. */
+  readonly inviteDueAt: number | null;
+  readonly graceDueAt: number | null;
+  readonly refreshDueAt: number | null;
+  readonly durationDueAt: number | null;
+}
+
+type Stamped = DeliveryEvent & { readonly id: string; readonly at: number };
+type Of<Type extends DeliveryEvent['type']> = Extract<Stamped, { type: Type }>;
+interface Scope {
+  readonly context: DeliveryContext;
+  readonly event: Stamped;
+}
+
+const initialContext: DeliveryContext = {
+  account: '',
+  through: 0,
+  cause: null,
+  status: null,
+  retryAfterMs: null,
+  progressed: false,
+  allow: null,
+  dialog: null,
+  cseq: 1,
+  sessionExpiresSeconds: null,
+  bound: false,
+  count: null,
+  snapshotThrough: 0,
+  acknowledged: 0,
+  failed: 0,
+  attempts: 0,
+  unconfirmed: false,
+  inviteDueAt: null,
+  graceDueAt: null,
+  refreshDueAt: null,
+  durationDueAt: null,
+};
+
+const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
+
+function dialogOf(data: InviteAnsweredData): PushDialog {
+  const { toTag, remoteTarget, routeSet } = data;
+  return { toTag, remoteTarget, routeSet };
+}
+
+/** RFC 4028 §10: the refresher refreshes at half the interval. */
+function refreshDueAt(at: number, sessionExpiresSeconds: number | null | undefined): number | null {
+  return sessionExpiresSeconds ? at + (sessionExpiresSeconds * 1000) / 2 : null;
+}
+
+function outcomesMissing({ count, acknowledged, failed }: DeliveryContext): number {
+  return count === null ? Number.POSITIVE_INFINITY : count - acknowledged - failed;
+}
+
+function channelEnd(data: InviteAnsweredData): ChannelEnd | null {
+  if (!data.answer.acceptable) return null;
+  const { path, setup: role, maxSize } = data.answer;
+  return maxSize === undefined ? { path, setup: role } : { path, setup: role, maxSize };
+}
+
+type Params<Name extends DeliveryEffect['name']> = Extract<
+  DeliveryEffect,
+  { name: Name }
+>['params'];
+
+const TIMER_EVENTS = {
+  invite: 'InviteTimedOut',
+  grace: 'GraceElapsed',
+  refresh: 'RefreshDue',
+  duration: 'SessionExpired',
+} as const;
+
+const TIMERS = ['invite', 'grace', 'refresh', 'duration'] as const;
+
+/** When each running timer is due; what fires with another `dueAt` is stale. */
+const DUE = {
+  invite: 'inviteDueAt',
+  grace: 'graceDueAt',
+  refresh: 'refreshDueAt',
+  duration: 'durationDueAt',
+} as const;
+
+/** Arms or stops the timer as the context says after the assigns before it. */
+function arm(name: DeliveryTimer) {
+  return {
+    type: 'startTimer',
+    params: ({ context }: Scope): Params<'startTimer'> | null => {
+      const dueAt = context[DUE[name]];
+      return dueAt === null ? null : { name, dueAt, event: TIMER_EVENTS[name] };
+    },
+  } as const;
+}
+
+/** Stops a timer that runs: placed before the assign that forgets it. */
+function stop(name: DeliveryTimer) {
+  return {
+    type: 'stopTimer',
+    params: ({ context }: Scope): Params<'stopTimer'> | null =>
+      context[DUE[name]] === null ? null : { name },
+  } as const;
+}
+
+function refuse(reason: string) {
+  return { type: 'refuse', params: { reason } } as const;
+}
+
+function blame(cause: DeliveryCause) {
+  return { type: 'blame', params: { cause } } as const;
+}
+
+const sendAck = {
+  type: 'sendAck',
+  params: ({ context, event }: Scope): Params<'sendAck'> => ({
+    account: context.account,
+    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+  }),
+} as const;
+
+function sendBye(options: { readonly ackFirst: boolean }) {
+  return {
+    type: 'sendBye',
+    params: ({ context }: Scope): Params<'sendBye'> => ({
+      account: context.account,
+      dialog: context.dialog ?? NO_DIALOG,
+      cseq: context.cseq,
+      surplus: false,
+      ackFirst: options.ackFirst,
+    }),
+  } as const;
+}
+
+/** A BYE for a dialog that is not kept; its CSeq follows the INVITE's. */
+const byeSurplus = {
+  type: 'sendBye',
+  params: ({ context, event }: Scope): Params<'sendBye'> => ({
+    account: context.account,
+    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+    cseq: 2,
+    surplus: true,
+    ackFirst: false,
+  }),
+} as const;
+
+const cancelInvite = {
+  type: 'cancelInvite',
+  params: ({ context }: Scope): Params<'cancelInvite'> => ({
+    account: context.account,
+    progressed: context.progressed,
+  }),
+} as const;
+
+const reportDelivery = {
+  type: 'reportDelivery',
+  params: ({ context }: Scope): Params<'reportDelivery'> => ({
+    account: context.account,
+    cause: context.cause ?? (context.attempts > 0 ? 'completedWithFailures' : 'completed'),
+    ...(context.status === null ? {} : { status: context.status }),
+    ...(context.retryAfterMs === null ? {} : { retryAfterMs: context.retryAfterMs }),
+    unconfirmed: context.unconfirmed,
+    acknowledged: context.acknowledged,
+    failed: context.failed,
+  }),
+} as const;
+
+const closeChannel = {
+  type: 'closeChannel',
+  params: ({ context }: Scope): Params<'closeChannel'> | null =>
+    context.dialog === null ? null : {},
+} as const;
+
+/** What every way into `bye` does, after the cause was set. */
+const sayBye = [
+  stop('refresh'),
+  stop('duration'),
+  'startBye',
+  sendBye({ ackFirst: false }),
+  arm('grace'),
+] as const;
+
+/** The same after a restart, when nobody remembers whether the ACK left. */
+const sayByeAgain = [
+  stop('refresh'),
+  stop('duration'),
+  stop('grace'),
+  'startBye',
+  sendBye({ ackFirst: true }),
+  arm('grace'),
+] as const;
+
+/** What every way into `ended` does. */
+const end = [
+  stop('invite'),
+  stop('grace'),
+  stop('refresh'),
+  stop('duration'),
+  'forgetTimers',
+  closeChannel,
+  reportDelivery,
+] as const;
+
+const cancel = [stop('invite'), 'startCancel', cancelInvite, arm('grace')] as const;
+
+const BYE_CLAUSES = { clauses: ['IM-11.3.2.7-9'] };
+
+export const deliveryMachine = setup({
+  types: { context: {} as DeliveryContext, events: {} as Stamped },
+  guards: {
+    isAcceptable: ({ event }) => (event as Of<'InviteAnswered'>).data.answer.acceptable,
+    isSameDialog: ({ context, event }) =>
+      (event as Of<'InviteAnswered'>).data.toTag === context.dialog?.toTag,
+    isTransaction: ({ event }) => (event as Of<'InviteTimedOut'>).data.by === 'transaction',
+    isDue: ({ context, event }) => {
+      const timer = TIMERS.find((name) => TIMER_EVENTS[name] === event.type);
+      const { dueAt } = event.data as { readonly dueAt?: number };
+      return timer !== undefined && dueAt !== undefined && dueAt === context[DUE[timer]];
+    },
+    tellsNothingNew: ({ context, event }) => {
+      const { data } = event as Of<'InviteProgressed'>;
+      return context.progressed && (data.allow === undefined || data.allow === context.allow);
+    },
+    isBound: ({ context }) => context.bound,
+    isEmpty: ({ event }) => (event as Of<'SnapshotTaken'>).data.count === 0,
+    hasSnapshot: ({ context }) => context.count !== null,
+    extendsNothing: ({ context, event }) =>
+      context.count === null ||
+      (event as Of<'SnapshotExtended'>).data.through <= context.snapshotThrough,
+    takesBack: ({ event }) => (event as Of<'PushFailed'>).data.takesBack === true,
+    isLast: ({ context }) => outcomesMissing(context) === 1,
+    hasAllOutcomes: ({ context }) => outcomesMissing(context) === 0,
+    lacksSnapshot: ({ context }) => context.count === null,
+    refreshFailed: ({ event }) => 'status' in (event as Of<'SessionExpired'>).data,
+  },
+  actions: {
+    open: assign(({ event }) => {
+      const { data, at } = event as Of<'DeliveryOpened'>;
+      return {
+        account: data.account,
+        through: data.through,
+        inviteDueAt: at + INVITE_TIMEOUT_MS,
+      };
+    }),
+    nameAccount: assign(({ event }) => ({
+      account: (event as Of<'DeliveryInterrupted'>).data.account,
+    })),
+    blame: assign(({ context }, { cause }: { cause: DeliveryCause }) => ({
+      cause: context.cause ?? cause,
+    })),
+    blameInterruption: assign(({ context, event }) => ({
+      cause: context.cause ?? (event as Of<'DeliveryInterrupted'>).data.cause,
+    })),
+    progress: assign(({ context, event }) => ({
+      progressed: true,
+      allow: (event as Of<'InviteProgressed'>).data.allow ?? context.allow,
+    })),
+    confirm: assign(({ context, event }) => {
+      const { data, at } = event as Of<'InviteAnswered'>;
+      return {
+        dialog: dialogOf(data),
+        allow: data.allow ?? context.allow,
+        inviteDueAt: null,
+        sessionExpiresSeconds: data.sessionExpiresSeconds ?? null,
+        refreshDueAt: refreshDueAt(at, data.sessionExpiresSeconds),
+        durationDueAt: at + PUSH_DURATION_MAX_MS,
+      };
+    }),
+    refusedBy: assign(({ context, event }) => {
+      const { data } = event as Of<'InviteRefused'>;
+      if (context.cause !== null) return {};
+      return {
+        cause: 'refused' as const,
+        status: data.status,
+        retryAfterMs: data.retryAfterMs ?? null,
+      };
+    }),
+    bind: assign({ bound: true }),
+    takeSnapshot: assign(({ event }) => {
+      const { data } = event as Of<'SnapshotTaken'>;
+      return { count: data.count, snapshotThrough: data.through };
+    }),
+    extendSnapshot: assign(({ context, event }) => {
+      const { data } = event as Of<'SnapshotExtended'>;
+      return { count: (context.count ?? 0) + data.count, snapshotThrough: data.through };
+    }),
+    acknowledge: assign(({ context }) => ({ acknowledged: context.acknowledged + 1 })),
+    fail: assign(({ context, event }) => {
+      const { data } = event as Of<'PushFailed'>;
+      return {
+        failed: context.failed + 1,
+        attempts: context.attempts + (data.attempt ? 1 : 0),
+        acknowledged: context.acknowledged - (data.takesBack ? 1 : 0),
+      };
+    }),
+    startBye: assign(({ context, event }) => ({
+      cseq: context.cseq + 1,
+      refreshDueAt: null,
+      durationDueAt: null,
+      graceDueAt: event.at + GRACE_MS,
+    })),
+    startCancel: assign(({ event }) => ({ inviteDueAt: null, graceDueAt: event.at + GRACE_MS })),
+    refresh: assign(({ context }) => ({ cseq: context.cseq + 1, refreshDueAt: null })),
+    refreshed: assign(({ context, event }) => {
+      const { data, at } = event as Of<'SessionRefreshed'>;
+      const seconds = data.sessionExpiresSeconds ?? context.sessionExpiresSeconds;
+      return { sessionExpiresSeconds: seconds, refreshDueAt: refreshDueAt(at, seconds) };
+    }),
+    leaveUnconfirmed: assign({ unconfirmed: true }),
+    forgetTimers: assign({
+      inviteDueAt: null,
+      graceDueAt: null,
+      refreshDueAt: null,
+      durationDueAt: null,
+    }),
+    sendInvite: (_, _params: Params<'sendInvite'>) => {},
+    cancelInvite: (_, _params: Params<'cancelInvite'>) => {},
+    sendAck: (_, _params: Params<'sendAck'>) => {},
+    openChannel: (_, _params: ChannelEnd | null) => {},
+    pushMessages: (_, _params: Params<'pushMessages'>) => {},
+    closeChannel: (_, _params: Params<'closeChannel'> | null) => {},
+    sendBye: (_, _params: Params<'sendBye'>) => {},
+    refreshSession: (_, _params: Params<'refreshSession'>) => {},
+    reportDelivery: (_, _params: Params<'reportDelivery'>) => {},
+    startTimer: (_, _params: Params<'startTimer'> | null) => {},
+    stopTimer: (_, _params: Params<'stopTimer'> | null) => {},
+    refuse: (_, _params: { reason: string }) => {},
+  },
+}).createMachine({
+  id: 'delivery',
+  context: initialContext,
+  initial: 'idle',
+  on: {
+    // Timers that were stopped, and answers that come after the end they were waited for.
+    InviteTimedOut: {},
+    GraceElapsed: {},
+    RefreshDue: {},
+    SessionExpired: {},
+    ByeAnswered: {},
+    ChannelLost: {},
+    InviteRefused: {},
+    InviteProgressed: {},
+    SessionRefreshed: {},
+    '*': { actions: refuse('unexpected') },
+  },
+  states: {
+    idle: {
+      on: {
+        DeliveryOpened: {
+          target: 'inviting',
+          actions: [
+            'open',
+            { type: 'sendInvite', params: ({ context }) => ({ account: context.account }) },
+            arm('invite'),
+          ],
+          meta: { clauses: ['IM-11.3.2.3-3', 'IM-11.3.2.3-4', 'IM-11.3.2.3-14'] },
+        },
+        DeliveryInterrupted: {
+          target: 'ended',
+          actions: ['nameAccount', 'blameInterruption', reportDelivery],
+        },
+      },
+    },
+    inviting: {
+      on: {
+        InviteProgressed: [
+          { guard: 'tellsNothingNew' },
+          {
+            actions: 'progress',
+            meta: { clauses: ['IM-11.3.2.3-15', 'IM-11.3.2.3-16'] },
+          },
+        ],
+        InviteAnswered: [
+          {
+            guard: 'isAcceptable',
+            target: 'pushing',
+            actions: [
+              stop('invite'),
+              'confirm',
+              sendAck,
+              {
+                type: 'openChannel',
+                params: ({ event }) => channelEnd((event as Of<'InviteAnswered'>).data),
+              },
+              arm('refresh'),
+              arm('duration'),
+            ],
+            meta: {
+              clauses: ['IM-11.3.2.3-17', 'IM-11.3.2.3-18', 'IM-11.3.2.3-19', 'REF-3261-1'],
+            },
+          },
+          {
+            target: 'bye',
+            actions: [stop('invite'), 'confirm', blame('notAcceptable'), sendAck, ...sayBye],
+            meta: { clauses: ['REF-3261-1', 'REF-4975-3'] },
+          },
+        ],
+        InviteRefused: { target: 'ended', actions: ['refusedBy', ...end] },
+        InviteTimedOut: [
+          { guard: 'isTransaction', target: 'ended', actions: [blame('noAnswer'), ...end] },
+          { guard: 'isDue', target: 'cancelling', actions: [blame('noAnswer'), ...cancel] },
+          {},
+        ],
+        DeliveryInterrupted: { target: 'cancelling', actions: ['blameInterruption', ...cancel] },
+      },
+    },
+    cancelling: {
+      on: {
+        InviteProgressed: [
+          { guard: 'tellsNothingNew' },
+          { actions: ['progress', cancelInvite], meta: { clauses: ['REF-3261-3'] } },
+        ],
+        // A 2xx crossed our CANCEL: ACK, then BYE (RFC 3261 §9.1, T-22).
+        InviteAnswered: {
+          target: 'bye',
+          actions: ['confirm', sendAck, stop('grace'), ...sayBye],
+          meta: { clauses: ['REF-3261-1', 'REF-3261-3'] },
+        },
+        InviteRefused: { target: 'ended', actions: end },
+        InviteTimedOut: [
+          {
+            guard: 'isTransaction',
+            target: 'ended',
+            actions: ['leaveUnconfirmed', ...end],
+          },
+          {},
+        ],
+        GraceElapsed: [
+          { guard: 'isDue', target: 'ended', actions: ['leaveUnconfirmed', ...end] },
+          {},
+        ],
+        DeliveryInterrupted: { actions: cancel },
+      },
+    },
+    pushing: {
+      on: {
+        InviteAnswered: [
+          // The client repeats its 2xx until it has the ACK (RFC 3261 §13.3.1.4).
+          { guard: 'isSameDialog', actions: sendAck },
+          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
+        ],
+        ChannelBound: [
+          { guard: 'isBound' },
+          {
+            actions: [
+              'bind',
+              {
+                type: 'pushMessages',
+                params: ({ context }) => ({ account: context.account, through: context.through }),
+              },
+            ],
+            meta: { clauses: ['IM-11.3.2.7-1', 'IM-11.3.2.7-2'] },
+          },
+        ],
+        SnapshotTaken: [
+          { guard: 'hasSnapshot', actions: refuse('taken') },
+          { guard: 'isEmpty', target: 'bye', actions: ['takeSnapshot', ...sayBye] },
+          { actions: 'takeSnapshot' },
+        ],
+        SnapshotExtended: [
+          { guard: 'extendsNothing', actions: refuse('extendsNothing') },
+          { actions: 'extendSnapshot' },
+        ],
+        PushAcknowledged: [
+          { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          {
+            guard: 'isLast',
+            target: 'bye',
+            actions: ['acknowledge', ...sayBye],
+            meta: BYE_CLAUSES,
+          },
+          { actions: 'acknowledge' },
+        ],
+        PushFailed: [
+          { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          { guard: 'takesBack', actions: 'fail' },
+          { guard: 'isLast', target: 'bye', actions: ['fail', ...sayBye], meta: BYE_CLAUSES },
+          { actions: 'fail' },
+        ],
+        ChannelLost: { target: 'bye', actions: [blame('channelLost'), ...sayBye] },
+        RefreshDue: [
+          {
+            guard: 'isDue',
+            actions: [
+              stop('refresh'),
+              'refresh',
+              {
+                type: 'refreshSession',
+                params: ({ context }) => ({
+                  account: context.account,
+                  dialog: context.dialog ?? NO_DIALOG,
+                  cseq: context.cseq,
+                  ...(context.allow === null ? {} : { allow: context.allow }),
+                  sessionExpiresSeconds: context.sessionExpiresSeconds ?? 0,
+                }),
+              },
+            ],
+            meta: { clauses: ['REF-4028-1'] },
+          },
+          {},
+        ],
+        SessionRefreshed: { actions: ['refreshed', arm('refresh')] },
+        SessionExpired: [
+          { guard: 'isDue', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
+          { guard: 'refreshFailed', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
+          {},
+        ],
+        ByeReceived: { target: 'ended', actions: [blame('peerBye'), ...end] },
+        DeliveryInterrupted: { target: 'bye', actions: ['blameInterruption', ...sayByeAgain] },
+      },
+    },
+    bye: {
+      on: {
+        InviteAnswered: [
+          { guard: 'isSameDialog', actions: sendAck },
+          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
+        ],
+        PushAcknowledged: [
+          { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          { guard: 'hasAllOutcomes', actions: refuse('unexpected') },
+          { actions: 'acknowledge' },
+        ],
+        PushFailed: [
+          { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          { guard: 'takesBack', actions: 'fail' },
+          { guard: 'hasAllOutcomes', actions: refuse('unexpected') },
+          { actions: 'fail' },
+        ],
+        ByeAnswered: { target: 'ended', actions: end, meta: BYE_CLAUSES },
+        // Both sides said BYE: theirs ends the dialog as well.
+        ByeReceived: { target: 'ended', actions: end },
+        GraceElapsed: [
+          { guard: 'isDue', target: 'ended', actions: ['leaveUnconfirmed', ...end] },
+          {},
+        ],
+        DeliveryInterrupted: { actions: ['blameInterruption', ...sayByeAgain] },
+      },
+    },
+    ended: {
+      on: {
+        InviteAnswered: {
+          actions: [sendAck, byeSurplus],
+          meta: { clauses: ['REF-3261-1'] },
+        },
+        ByeReceived: {},
+        PushAcknowledged: { actions: refuse('ended') },
+        PushFailed: { actions: refuse('ended') },
+      },
+    },
+  },
+});
