@@ -44,6 +44,8 @@ export interface PushedMessage {
   readonly id: string;
   /** Mailbox revision at which it became pushable. */
   readonly revision: number;
+  readonly bytes: number;
+  readonly expiresAt?: number;
 }
 
 export interface SnapshotData {

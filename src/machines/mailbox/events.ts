@@ -45,11 +45,14 @@ export interface RegistrationData {
   readonly asOf: number;
 }
 
-/** A removal says whether the message counted as pushable, and what the view knew. */
+/** A removal says where the message was: only a waiting one counted as pushable. */
 export interface RemovalData {
   readonly id: string;
+  /** Mailbox revision at which it became pushable (or was deferred, when it never was). */
   readonly revision: number;
-  readonly pushable: boolean;
+  readonly from: 'waiting' | 'held' | 'parked';
+  readonly bytes: number;
+  readonly expiresAt?: number;
 }
 
 /** What the view says about expiry after this event. */
@@ -100,5 +103,5 @@ export type MailboxEvent =
   | { type: 'MessageHeld'; data: RemovalData & { readonly by: string } }
   | {
       type: 'MessageReleased';
-      data: { readonly id: string; readonly revision: number; readonly by: string };
+      data: { readonly id: string; readonly by: string };
     };

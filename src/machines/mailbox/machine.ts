@@ -221,7 +221,7 @@ export const mailboxMachine = setup({
     release: assign(({ context }) => ({ pushable: context.pushable + 1 })),
     withdraw: assign(({ context, event }) => {
       const { data } = event as Of<'MessageParked'>;
-      return { pushable: context.pushable - (data.pushable ? 1 : 0) };
+      return { pushable: context.pushable - (data.from === 'waiting' ? 1 : 0) };
     }),
     learnOutlook: assign(({ event }) => ({
       earliestExpiry: (event as Of<'ExpiryChecked'>).data.next,
