@@ -1,0 +1,156 @@
+import { longForm } from './field-name.ts';
+import type { SipLimits } from './limits.ts';
+import { skipSpace, tokenEnd, trimSpace } from './token.ts';
+
+/** One header line with its folds. */
+export interface Field {
+  /** Long form, lower case. */
+  readonly name: string;
+  /** Octet range of the whole header, folds and the final CRLF included. */
+  readonly start: number;
+  readonly end: number;
+  /** Octet where the value begins, behind the colon and white space. */
+  readonly valueStart: number;
+}
+
+/** What is wrong with a message; the status a request is answered with. */
+export interface Fault {
+  readonly status: number;
+  readonly reason: string;
+  /** RFC and section. */
+  readonly section: string;
+}
+
+/** Where the lines of a message are. Nothing of a value is decoded yet. */
+export interface Head {
+  readonly startLine: string;
+  readonly fields: readonly Field[];
+  /** First octet of the body; the number of octets seen when the head did not end. */
+  readonly bodyStart: number;
+  /** The fields stand up to the place of the fault. */
+  readonly fault: Fault | undefined;
+  /** The value of a field: unfolded, trimmed. */
+  value(field: Field): string;
+}
+
+// A byte order mark is an octet like another: positions must agree.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const NUL = 0;
+const TAB = 9;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const BACKSLASH = 92;
+const COLON = 58;
+
+interface Lines {
+  /** Behind the CRLF of each line, folds included; the first is the start line's. */
+  readonly ends: readonly number[];
+  readonly bodyStart: number;
+  readonly fault: Fault | undefined;
+}
+
+/** Finds the lines and headers of a message in one pass over its octets (RFC 3261 §7). */
+export function readHead(octets: Uint8Array, limits: SipLimits): Head {
+  const lines = readLines(octets, limits);
+  const head = octets.subarray(0, lines.bodyStart);
+  const decoded = utf8.decode(head);
+  // Decoding never yields more characters than octets: as many means one for each, so that
+  // positions in the text are positions in the octets and a value is a slice.
+  const aligned = decoded.length === head.length;
+  const text = aligned ? decoded : oneCharacterEach(head);
+  const fields: Field[] = [];
+  let fault = lines.fault;
+  for (let line = 1; line < lines.ends.length; line += 1) {
+    const field = readField(text, lines.ends[line - 1] ?? 0, lines.ends[line] ?? 0);
+    if (field === undefined) {
+      fault = faultAt(`header line ${line} is not "name: value"`, 'RFC 3261 §7.3.1');
+      break;
+    }
+    fields.push(field);
+  }
+  const slice = (from: number, to: number) =>
+    aligned ? text.slice(from, to) : utf8.decode(head.subarray(from, to));
+  return {
+    startLine: slice(0, (lines.ends[0] ?? 2) - 2),
+    fields,
+    bodyStart: lines.bodyStart,
+    fault,
+    value: (field) => unfolded(slice(field.valueStart, field.end - 2)),
+  };
+}
+
+function faultAt(reason: string, section: string, status = 400): Fault {
+  return { status, reason, section };
+}
+
+function readLines(octets: Uint8Array, limits: SipLimits): Lines {
+  const limit = Math.min(octets.length, limits.headBytesMax);
+  const ends: number[] = [];
+  let fault: Fault | undefined;
+  let start = 0;
+  for (let at = 0; at < limit; at += 1) {
+    const c = octets[at] ?? 0;
+    if (c >= SPACE || c === TAB) continue;
+    if (c === CR && octets[at + 1] === LF) {
+      const next = octets[at + 2];
+      at += 1;
+      if (at === start + 1) return { ends, bodyStart: at + 1, fault };
+      // A start line is never folded (RFC 3261 §7.3.1 speaks of header fields).
+      if (ends.length > 0 && (next === SPACE || next === TAB)) continue;
+      if (at + 1 - start > limits.lineBytesMax) return tooLarge(ends, start, 'a line', limits);
+      if (ends.length > limits.headerLinesMax) return tooLarge(ends, start, 'the head', limits);
+      start = at + 1;
+      ends.push(start);
+    } else if (c === CR || c === LF || (c === NUL && octets[at - 1] !== BACKSLASH)) {
+      fault ??= faultAt(`octet ${at} is a bare CR, LF or NUL`, 'RFC 3261 §25.1');
+    }
+  }
+  if (limit < octets.length || limit - start > limits.lineBytesMax) {
+    return tooLarge(ends, start, 'the head', limits);
+  }
+  const unended = faultAt('no empty line ends the headers', 'RFC 3261 §7');
+  return { ends, bodyStart: start, fault: fault ?? unended };
+}
+
+function tooLarge(
+  ends: readonly number[],
+  bodyStart: number,
+  what: string,
+  limits: SipLimits,
+): Lines {
+  const { lineBytesMax, headBytesMax, headerLinesMax } = limits;
+  const bounds = `${lineBytesMax} octets a line, ${headerLinesMax} lines, ${headBytesMax} in all`;
+  const fault = faultAt(`${what} is too large: ${bounds}`, 'RFC 3261 §21.5.14', 513);
+  return { ends, bodyStart, fault };
+}
+
+/** ISO 8859-1, so that each octet is one character. */
+function oneCharacterEach(octets: Uint8Array): string {
+  let text = '';
+  // Arguments go on the stack: a few thousand at a time.
+  for (let at = 0; at < octets.length; at += 4096) {
+    text += String.fromCharCode(...octets.subarray(at, at + 4096));
+  }
+  return text;
+}
+
+function readField(text: string, start: number, end: number): Field | undefined {
+  const nameEnd = tokenEnd(text, start);
+  const colon = skipSpace(text, nameEnd);
+  if (nameEnd === start || colon >= end || text.charCodeAt(colon) !== COLON) return undefined;
+  const valueStart = Math.min(skipSpace(text, colon + 1), end - 2);
+  return { name: longForm(text.slice(start, nameEnd)), start, end, valueStart };
+}
+
+/**
+ * RFC 3261 §7.3.1: a fold is one space. So is what may not stand in a value and made its message
+ * a refusal, so that no value carries a line end into the answer.
+ */
+function unfolded(raw: string): string {
+  const clean = /[\r\n\0]/.test(raw)
+    ? raw.replace(/\r\n[ \t]+/g, ' ').replace(/[\r\n]|(?<!\\)\0/g, ' ')
+    : raw;
+  return trimSpace(clean);
+}

@@ -1,0 +1,57 @@
+import { isSpaceCode, quotedEnd, skipSpace, tokenEnd, unquoted } from './token.ts';
+
+/** By lower-case name; a parameter without a value maps to the empty string. */
+export type Params = ReadonlyMap<string, string>;
+
+export interface ReadParams {
+  readonly params: Params;
+  /** Index of the first character that belongs to no parameter: a comma, or the end. */
+  readonly end: number;
+}
+
+const NONE: Params = new Map();
+
+/**
+ * Reads `*( SEMI generic-param )` at `from` (RFC 3261 §25.1). Quoted values lose their quotes.
+ * `undefined` when a parameter is empty, unbalanced or repeated (§7.3.1).
+ */
+export function readParams(text: string, from: number): ReadParams | undefined {
+  let at = skipSpace(text, from);
+  if (text[at] !== ';') return endsHere(text, at) ? { params: NONE, end: at } : undefined;
+  const params = new Map<string, string>();
+  while (text[at] === ';') {
+    const start = skipSpace(text, at + 1);
+    const end = tokenEnd(text, start);
+    if (end === start) return undefined;
+    const name = text.slice(start, end).toLowerCase();
+    if (params.has(name)) return undefined;
+    at = skipSpace(text, end);
+    if (text[at] === '=') {
+      const valueStart = skipSpace(text, at + 1);
+      const valueEnd = paramValueEnd(text, valueStart);
+      if (valueEnd <= valueStart) return undefined;
+      const value = text.slice(valueStart, valueEnd);
+      params.set(name, value.startsWith('"') ? unquoted(value) : value);
+      at = skipSpace(text, valueEnd);
+    } else {
+      params.set(name, '');
+    }
+  }
+  return endsHere(text, at) ? { params, end: at } : undefined;
+}
+
+function endsHere(text: string, at: number): boolean {
+  return at >= text.length || text[at] === ',';
+}
+
+/** `gen-value = token / host / quoted-string`; read more freely, as far as nothing is ambiguous. */
+function paramValueEnd(text: string, from: number): number {
+  if (text[from] === '"') return quotedEnd(text, from);
+  let at = from;
+  for (; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    const c = text[at];
+    if (isSpaceCode(code) || c === ';' || c === ',' || c === '"' || c === '<' || c === '>') break;
+  }
+  return at;
+}

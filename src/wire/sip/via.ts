@@ -1,0 +1,80 @@
+import { parseHostPort } from './host.ts';
+import { type Params, readParams } from './params.ts';
+import { isSpaceCode, parseDigits, skipSpace, tokenEnd } from './token.ts';
+
+/** One hop of a Via header (RFC 3261 §20.42). */
+export interface Via {
+  /** `SIP/2.0`, as written but without spaces. */
+  readonly protocol: string;
+  /** Upper case: `UDP`, `TCP`, `TLS`, … */
+  readonly transport: string;
+  /** Of sent-by: lower case, an IPv6 address in its brackets. */
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly params: Params;
+  readonly branch: string | undefined;
+  readonly received: string | undefined;
+  /** RFC 3581: the empty string asks for the source port. */
+  readonly rport: string | undefined;
+}
+
+/** All hops of one Via header line, topmost first; `undefined` when one of them is malformed. */
+export function parseVia(value: string): readonly Via[] | undefined {
+  const hops: Via[] = [];
+  let at = 0;
+  for (;;) {
+    const hop = readHop(value, at);
+    if (hop === undefined) return undefined;
+    hops.push(hop.via);
+    if (hop.end >= value.length) return hops;
+    at = hop.end + 1;
+  }
+}
+
+function readHop(text: string, from: number): { via: Via; end: number } | undefined {
+  const name = readPart(text, from, '/');
+  const version = name && readPart(text, name.next, '/');
+  const transport = version && readPart(text, version.next, '');
+  if (!name || !version || !transport) return undefined;
+  // sent-protocol LWS sent-by: without the space they are one word.
+  if (!isSpaceCode(text.charCodeAt(transport.next - 1))) return undefined;
+  let end = transport.next;
+  while (end < text.length && text[end] !== ';' && text[end] !== ',') end += 1;
+  const sentBy = parseHostPort(withoutSpace(text.slice(transport.next, end)));
+  const read = sentBy && readParams(text, end);
+  if (!sentBy || !read) return undefined;
+  const { params } = read;
+  const rport = params.get('rport');
+  if (rport && parseDigits(rport, 65_535) === undefined) return undefined;
+  const via: Via = {
+    protocol: `${name.word}/${version.word}`,
+    transport: transport.word.toUpperCase(),
+    ...sentBy,
+    params,
+    branch: params.get('branch'),
+    received: params.get('received'),
+    rport,
+  };
+  return { via, end: read.end };
+}
+
+/** A token, the spaces around it and, unless it is empty, the separator behind it. */
+function readPart(
+  text: string,
+  from: number,
+  separator: string,
+): { word: string; next: number } | undefined {
+  const start = skipSpace(text, from);
+  const end = tokenEnd(text, start);
+  if (end === start) return undefined;
+  const next = skipSpace(text, end);
+  if (separator === '') return { word: text.slice(start, end), next };
+  return text[next] === separator ? { word: text.slice(start, end), next: next + 1 } : undefined;
+}
+
+/** `host COLON port` allows spaces around the colon and behind the port, nowhere else. */
+function withoutSpace(text: string): string {
+  const colon = text.lastIndexOf(':');
+  if (colon < 0 || text.indexOf(']', colon) >= 0) return text.trim();
+  return `${text.slice(0, colon).trim()}:${text.slice(colon + 1).trim()}`;
+}
