@@ -54,11 +54,12 @@ interface Lines {
 /** Finds the lines and headers of a message in one pass over its octets (RFC 3261 §7). */
 export function readHead(octets: Uint8Array, limits: SipLimits): Head {
   const lines = readLines(octets, limits);
-  const head = octets.subarray(0, lines.bodyStart);
-  const decoded = utf8.decode(head);
+  const decoded = utf8.decode(octets.subarray(0, lines.bodyStart));
   // Decoding never yields more characters than octets: as many means one for each, so that
   // positions in the text are positions in the octets and a value is a slice.
-  const aligned = decoded.length === head.length;
+  const aligned = decoded.length === lines.bodyStart;
+  // A copy: the caller may use its buffer again before a value is asked for.
+  const head = aligned ? octets : octets.slice(0, lines.bodyStart);
   const text = aligned ? decoded : oneCharacterEach(head);
   const fields: Field[] = [];
   let fault = lines.fault;

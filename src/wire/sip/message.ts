@@ -21,18 +21,18 @@ export interface SipMessage {
   readonly body: Uint8Array;
 }
 
-export type Parsed =
-  | { readonly kind: 'message'; readonly message: SipMessage }
-  | {
-      readonly kind: 'refusal';
-      /** `null`: nothing can or may be answered, drop it (a response, an ACK, no Via to answer). */
-      readonly status: number | null;
-      readonly reason: string;
-      /** RFC and section. */
-      readonly section: string;
-      /** What could be read; its headers up to the fault, which may lack mandatory ones. */
-      readonly message?: SipMessage;
-    };
+export interface Refusal {
+  readonly kind: 'refusal';
+  /** `null`: nothing can or may be answered, drop it (a response, an ACK, no Via to answer). */
+  readonly status: number | null;
+  readonly reason: string;
+  /** RFC and section. */
+  readonly section: string;
+  /** What could be read; its headers up to the fault, which may lack mandatory ones. */
+  readonly message?: SipMessage;
+}
+
+export type Parsed = { readonly kind: 'message'; readonly message: SipMessage } | Refusal;
 
 /**
  * Reads one message and checks what every receiver must (RFC 3261 §7, §8.1.1, §18.3). `datagram`:
@@ -46,7 +46,16 @@ export function parseSip(
 ): Parsed {
   const from = emptyLinesEnd(octets);
   const received = from === 0 ? octets : octets.subarray(from);
-  const head = readHead(received, limits);
+  return parseBehindHead(received, readHead(received, limits), framing, limits);
+}
+
+/** The rest of `parseSip` when the head of the message, at the start of `received`, is read. */
+export function parseBehindHead(
+  received: Uint8Array,
+  head: Head,
+  framing: 'datagram' | 'exact',
+  limits: SipLimits,
+): Parsed {
   const line = readStartLine(head.startLine);
   if (line === undefined) {
     const reason = received.length === 0 ? 'no message' : 'no SIP start line';
@@ -55,9 +64,10 @@ export function parseSip(
   const available = received.length - head.bodyStart;
   const length = contentLength(head);
   const bodyFault = head.fault ? undefined : lengthFault(length, available, framing);
-  const known = typeof length === 'number' && bodyFault === undefined;
+  const known = typeof length === 'number' && length <= available && framing === 'datagram';
   const end = known ? head.bodyStart + length : received.length;
-  const message = sipMessage(received.subarray(0, end), line.start, head);
+  const octets = end === received.length ? received : received.subarray(0, end);
+  const message = sipMessage(octets, line.start, head);
   const sizeFault = end > limits.messageBytesMax ? tooLarge(limits) : undefined;
   const fault = line.fault ?? head.fault ?? bodyFault ?? sizeFault ?? findFault(line.start, head);
   return fault === undefined ? { kind: 'message', message } : refusal(message, fault);
@@ -97,12 +107,13 @@ function lengthFault(
   return { status: 400, reason, section: 'RFC 3261 §18.3' };
 }
 
-function tooLarge(limits: SipLimits): Fault {
+/** The message has more octets than are taken. */
+export function tooLarge(limits: SipLimits): Fault {
   const reason = `the message has more than ${limits.messageBytesMax} octets`;
   return { status: 513, reason, section: 'RFC 3261 §21.5.14' };
 }
 
-function refusal(message: SipMessage, fault: Fault): Parsed {
+function refusal(message: SipMessage, fault: Fault): Refusal {
   const { start, fields } = message;
   // RFC 3261 §17.1.1.3: nothing ever answers an ACK; §18.2.2: the answer's way is in the Via.
   const answerable =

@@ -4,7 +4,13 @@ import { parseNameAddr } from './name-addr.ts';
 import type { RequestLine, StatusLine } from './start-line.ts';
 import { parseVia } from './via.ts';
 
-const bad = (reason: string, section: string): Fault => ({ status: 400, reason, section });
+/** Methods registered at IANA; all that matters is which status a mismatch gets. */
+const METHODS = new Set(
+  `ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE
+  UPDATE`.split(/\s+/),
+);
+
+const bad = (reason: string, section: string, status = 400): Fault => ({ status, reason, section });
 
 /**
  * What every receiver must check in every message (RFC 3261 §8.1.1, §16.3, §18.3), first fault
@@ -54,7 +60,9 @@ function cseqFault(start: RequestLine | StatusLine, value: string): Fault | unde
     return bad('CSeq is not a number below 2**31 and a method', 'RFC 3261 §8.1.1.5');
   }
   if (start.kind === 'request' && cseq.method !== start.method) {
-    return bad('the method in CSeq is not that of the request', 'RFC 3261 §8.1.1.5');
+    // RFC 4475 §3.1.2.18: of a method nobody knows, 501 says more than 400.
+    const status = METHODS.has(start.method) ? 400 : 501;
+    return bad('the method in CSeq is not that of the request', 'RFC 3261 §8.1.1.5', status);
   }
   return undefined;
 }
