@@ -1,0 +1,119 @@
+import { splitList } from './headers.ts';
+import type { SipMessage } from './message.ts';
+import { quotedEnd } from './token.ts';
+import { parseVia, type Via } from './via.ts';
+
+/** One way to a peer. */
+export interface Hop {
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  /** An IP address, without brackets; a name only where the transport may resolve it. */
+  readonly host: string;
+  readonly port: number;
+  /** Our own end, `host:port`, an IPv6 host in brackets. */
+  readonly local: string;
+  /** An existing stream connection to prefer; while it is alive, host and port are not looked at. */
+  readonly connection?: number;
+}
+
+/** `sent`: handed to the network. What happens to a datagram then, nobody knows. */
+export type SendResult =
+  | { readonly sent: true }
+  | { readonly sent: false; readonly reason: string };
+
+/** Whether the transport delivers or says that it did not, so that nothing is sent twice. */
+export function isReliable(hop: Hop): boolean {
+  return hop.transport !== 'udp';
+}
+
+/** The topmost Via, parsed; `undefined` when it is absent or malformed. */
+export function topVia(message: SipMessage): Via | undefined {
+  const line = message.first('via');
+  return line === undefined ? undefined : parseVia(line)?.[0];
+}
+
+/**
+ * Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): back on the connection it
+ * came by; on UDP to its source address, at the source port when the client asked with `rport`,
+ * else at the port of sent-by. `maddr` counts only as an IP address: a name would let any stranger
+ * make us look names up.
+ */
+export function responseHop(request: SipMessage, source: Hop): Hop {
+  return responseHopOf(topVia(request), source);
+}
+
+/** `responseHop` for those who have parsed the Via already. */
+export function responseHopOf(via: Via | undefined, source: Hop): Hop {
+  if (via === undefined) return source;
+  const port = via.port ?? (source.transport === 'tls' ? 5061 : 5060);
+  const { transport, local, host, connection } = source;
+  if (connection !== undefined) return { transport, local, host, port, connection };
+  const maddr = via.params.get('maddr');
+  if (maddr !== undefined && isAddress(maddr)) {
+    return { transport, local, host: withoutBrackets(maddr), port };
+  }
+  // The client's own value of rport is never believed: it would choose where we send to.
+  if (transport === 'udp' && via.rport !== undefined) return source;
+  return { transport, local, host, port };
+}
+
+/**
+ * The topmost Via value as a response must carry it: as received, with `received` when sent-by is
+ * not the source address (RFC 3261 §18.2.1), and with `rport` filled in and `received` whenever
+ * the client asked for `rport` (RFC 3581 §4). `undefined` when the request has no Via.
+ */
+export function topViaWithReceived(request: SipMessage, source: Hop): string | undefined {
+  const line = request.first('via');
+  return line === undefined ? undefined : splitList(viaLineWithReceived(line, source))[0];
+}
+
+/** The same for the topmost Via header line, which may hold more values than the topmost. */
+export function viaLineWithReceived(line: string, source: Hop): string {
+  const via = parseVia(line)?.[0];
+  if (via === undefined || mirrorsAsItIs(via, source)) return line;
+  const [top = '', ...others] = splitList(line);
+  return [stamped(top, source), ...others].join(', ');
+}
+
+/** Whether nothing has to be written into the top Via. */
+function mirrorsAsItIs(via: Via, source: Hop): boolean {
+  if (via.rport !== undefined || via.received !== undefined) return false;
+  return withoutBrackets(via.host) === source.host.toLowerCase();
+}
+
+function stamped(value: string, source: Hop): string {
+  let text = '';
+  for (const part of segments(value)) {
+    const name = (part.split('=', 1)[0] ?? '').trim().toLowerCase();
+    // A `received` that the client wrote itself says nothing.
+    if (name === 'received') continue;
+    const mirrored = name === 'rport' ? `rport=${source.port}` : part;
+    text += text === '' ? mirrored : `;${mirrored}`;
+  }
+  return `${text};received=${source.host}`;
+}
+
+/** The parts between semicolons; those in quotes do not count. */
+function segments(value: string): readonly string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (let at = 0; at < value.length; at += 1) {
+    if (value[at] === '"') {
+      const end = quotedEnd(value, at);
+      if (end < 0) break;
+      at = end - 1;
+    } else if (value[at] === ';') {
+      parts.push(value.slice(start, at));
+      start = at + 1;
+    }
+  }
+  parts.push(value.slice(start));
+  return parts;
+}
+
+function withoutBrackets(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}
+
+function isAddress(host: string): boolean {
+  return host.startsWith('[') || host.includes(':') || /^[0-9.]+$/.test(host);
+}
