@@ -1,0 +1,188 @@
+/** MSRP over TCP: one listening socket, and the sessions that connect or are connected to. */
+import { connect, createServer, type Socket } from 'node:net';
+import type { Clock } from '../../engine/ports.ts';
+import { msrpSession } from '../../wire/msrp/session.ts';
+import { parseMsrpUri } from '../../wire/msrp/uri.ts';
+import { type Connection, type MsrpSignal, msrpConnection } from './connection.ts';
+import { type EndpointSession, endpointSession, type SessionRequest } from './endpoint-session.ts';
+import { ENDPOINT_LIMITS, type EndpointLimits } from './limits.ts';
+import { type Place, sessionTable } from './session-table.ts';
+
+export type { EndpointSession, MsrpSignal, SessionRequest };
+
+export interface EndpointOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly limits?: Partial<EndpointLimits>;
+  readonly clock: Clock;
+  /** Octets that nobody can guess. */
+  readonly random: (octets: number) => Uint8Array;
+  /** Every frame received or sent, as it is on the wire. */
+  readonly journal?: (signal: MsrpSignal) => void;
+  /** What was not accepted, and from whom. */
+  readonly refused?: (refusal: {
+    readonly reason: string;
+    readonly section: string;
+    readonly remote: string;
+  }) => void;
+}
+
+export interface MsrpEndpoint {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * Announces a session id that stands in an offer: a peer may connect before its answer is here,
+   * and then waits. The returned function gives the id up again.
+   */
+  reserve(sessionId: string): () => void;
+  /** The active side: connects to the leftmost URI of `remotePath` (RFC 4975 §5.4). */
+  connectSession(request: SessionRequest): EndpointSession;
+  /** The passive side: waits for a connection whose first SEND names `localUri`. */
+  acceptSession(request: SessionRequest): EndpointSession;
+  /** Ends all sessions, flushes their answers and stops listening. */
+  close(): Promise<void>;
+}
+
+/** Rejects only when the address cannot be listened on. */
+export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEndpoint> {
+  const { clock, random } = options;
+  const limits = { ...ENDPOINT_LIMITS, ...options.limits };
+  const table = sessionTable(random(32));
+  const connections = new Set<Connection>();
+  const sessions = new Set<EndpointSession>();
+  const refused = options.refused ?? (() => {});
+
+  function open(socket: Socket): Connection {
+    const { journal } = options;
+    const closed = (gone: Connection) => connections.delete(gone);
+    const connection = msrpConnection(socket, { limits, clock, journal, route, refused, closed });
+    connections.add(connection);
+    return connection;
+  }
+
+  function route(uri: string, connection: Connection): 'attached' | 'wait' | 481 | 506 {
+    const place = table.find(uri);
+    switch (place?.kind) {
+      case undefined:
+        return 481;
+      case 'bound':
+        return 506;
+      case 'reserved':
+        place.parked.add(connection);
+        return 'wait';
+      case 'waiting':
+        place.bind(connection);
+        return 'attached';
+      default:
+        return place satisfies never;
+    }
+  }
+
+  function incoming(socket: Socket): void {
+    let unbound = 0;
+    for (const connection of connections) if (connection.size === 0) unbound++;
+    const connection = open(socket);
+    if (unbound >= limits.unboundConnectionsMax) {
+      refused({ reason: 'too many unbound connections', section: '', remote: connection.remote });
+      connection.destroy('too many unbound connections');
+      return;
+    }
+    const cancel = clock.timer(limits.bindMs, () => {
+      if (connection.size === 0) connection.destroy('no session named in time');
+    });
+    socket.once('close', cancel);
+  }
+
+  function session(request: SessionRequest, role: 'active' | 'passive'): EndpointSession {
+    const uri = parseMsrpUri(request.localUri);
+    if (uri?.sessionId === undefined) throw new TypeError('localUri needs a session-id');
+    const { sessionId } = uri;
+    let place: Place = { kind: 'bound' };
+    let connection: Connection | undefined;
+
+    const made = endpointSession({
+      request,
+      clock,
+      bindMs: limits.bindMs,
+      connection: () => connection,
+      ended() {
+        sessions.delete(made);
+        table.remove(sessionId, place);
+      },
+      make: (emit, write) => msrpSession({ ...request, role, clock, random, limits, emit, write }),
+    });
+    sessions.add(made);
+    const use = (to: Connection): void => {
+      connection = to;
+      to.attach(made.session);
+    };
+    if (role === 'active') dial(request, made, use);
+    else {
+      place = {
+        kind: 'waiting',
+        bind(to) {
+          place = { kind: 'bound' };
+          table.put(sessionId, place);
+          use(to);
+        },
+      };
+    }
+    table.put(sessionId, place);
+    return made;
+  }
+
+  function dial(
+    request: SessionRequest,
+    made: EndpointSession,
+    use: (connection: Connection) => void,
+  ): void {
+    const peer = parseMsrpUri(request.remotePath[0] ?? '');
+    if (peer?.scheme !== 'msrp' || peer.transport.toLowerCase() !== 'tcp') {
+      queueMicrotask(() => made.session.disconnected('the peer has no msrp URI over tcp'));
+      return;
+    }
+    // RFC 4975 §6: without a port, 2855.
+    const socket = connect({ host: peer.host, port: peer.port ?? 2855 });
+    const failed = (error: Error) => made.session.disconnected(`cannot connect: ${error.message}`);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      if (made.session.state === 'ended') {
+        socket.destroy();
+        return;
+      }
+      use(open(socket));
+      made.session.connected();
+    });
+  }
+
+  const server = createServer(incoming);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...options.listen }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.address();
+  const at = typeof bound === 'object' && bound !== null ? bound : { address: '', port: 0 };
+
+  return {
+    host: at.address,
+    port: at.port,
+    reserve(sessionId) {
+      const place: Place = { kind: 'reserved', parked: new Set() };
+      table.put(sessionId, place);
+      return () => table.remove(sessionId, place);
+    },
+    connectSession: (request) => session(request, 'active'),
+    acceptSession: (request) => session(request, 'passive'),
+    async close() {
+      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all([...sessions].map((each) => each.close()));
+      for (const connection of [...connections]) {
+        if (connection.size === 0) connection.destroy('the endpoint closed');
+      }
+      await stopped;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { MSRP_LIMITS, type MsrpLimits } from '../../wire/msrp/limits.ts';
+
+/** Bounds of the endpoint and its connections; all configurable. */
+export interface EndpointLimits extends MsrpLimits {
+  /** Connections that have not yet named a session of ours. */
+  readonly unboundConnectionsMax: number;
+  /** `msrp.bindTimeout`: from connecting, or from being awaited, to the first SEND. */
+  readonly bindMs: number;
+  /** One frame, first octet to last: what stops a peer that drips octets. */
+  readonly frameMs: number;
+  /** A connection that we closed is cut when the peer does not close its side. */
+  readonly closeMs: number;
+  /** Octets handed to a socket and not yet taken by the kernel, beyond which sessions wait. */
+  readonly unsentBytesMax: number;
+  /** Messages of a connection that wait for an answer, beyond which it is not read. */
+  readonly unansweredMax: number;
+}
+
+export const ENDPOINT_LIMITS: EndpointLimits = {
+  ...MSRP_LIMITS,
+  unboundConnectionsMax: 128,
+  bindMs: 30_000,
+  frameMs: 120_000,
+  closeMs: 2_000,
+  unsentBytesMax: 256 * 1024,
+  unansweredMax: 64,
+};
