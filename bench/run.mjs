@@ -8,7 +8,7 @@
  * `ratio` is the figure over that of a floor measured in the same run, and `floor` names the floor:
  * machines differ, ratios travel.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -26,9 +26,10 @@ async function load(name) {
   });
   await mkdir(bundles, { recursive: true });
   const file = `${bundles}${name}-${process.pid}.mjs`;
-  await bundle.write({ file, sourcemap: true, codeSplitting: false });
+  await bundle.write({ file, sourcemap: false, codeSplitting: false });
   await bundle.close();
   const { benches } = await import(pathToFileURL(file).href);
+  await rm(file);
   if (!Array.isArray(benches)) {
     throw new Error(
       `bench/${name}.ts exports no 'benches'; bench/run.mjs says what it must look like`,
@@ -83,7 +84,7 @@ if (names.length === 0) {
     for (const { name, run } of await load(file)) {
       const results = await run();
       report.push({ file, name, results });
-      if (!json) console.log(`\n${file}: ${name}\n${table(results)}`);
+      if (!json) console.log(`\n${name}\n${table(results)}`);
     }
   }
   if (json) {
