@@ -97,7 +97,7 @@ export const RFC5118: readonly TortureRow[] = rows('RFC 5118', {
   'port-unambiguous': ['4.4', 'accepted', 'message', 'well formed'],
   'via-received-param-with-delim': ['4.5', 481, 'message', 'both forms MUST be taken; no dialog'],
   'via-received-param-no-delim': ['4.5', 'accepted', 'message', 'both forms MUST be taken'],
-  'ipv6-in-sdp': ['4.6', 488, 'message', 'well formed; the offer has no MSRP line'],
+  'ipv6-in-sdp': ['4.6', 400, 400, 'meant to be valid, but its Content-Length is 268 over 251'],
   'mult-ip-in-header': ['4.7', 481, 'message', 'well formed; BYE of no dialog'],
   'mult-ip-in-sdp': ['4.8', 488, 'message', 'well formed; the offer has no MSRP line'],
   'ipv4-mapped-ipv6': ['4.9', 488, 'message', 'well formed; the offer has no MSRP line'],

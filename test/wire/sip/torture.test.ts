@@ -67,6 +67,11 @@ describe.skipIf(!existsSync(shared))('the archives of RFC 4475 and RFC 5118', ()
     expect(codecOf(onTheWire(text))).toBe(codec);
   });
 
+  it('ipv6-in-sdp is a message once its Content-Length is right [RFC 5118 §4.6]', () => {
+    const text = readFileSync(join(shared, 'rfc5118/ipv6-in-sdp'), 'latin1');
+    expect(codecOf(onTheWire(text.replace('268', '251')))).toBe('message');
+  });
+
   it('a refusal that has a status carries what an answer copies', () => {
     for (const { file } of RFC4475) {
       const parsed = parseSip(readFileSync(find(file) ?? file), 'datagram');
