@@ -1,4 +1,6 @@
 /** Frames of MSRP out of a stream of octets (RFC 4975 §§7.1, 9). */
+
+import { visible } from '../visible.ts';
 import {
   type HeadFault,
   headReader,
@@ -147,7 +149,7 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
     lines.push(decode(lineStart, scan - 2));
     lineStart = scan;
     if (lines.length === 1 && startLineTid(lines[0] ?? '') === undefined) {
-      return die('the start line is not one of MSRP', '§9');
+      return die(`not a start line of MSRP: ${visible((lines[0] ?? '').slice(0, 80))}`, '§9');
     }
     return lines.length > limits.headersMax + 1 ? die('too many headers', '§9') : true;
   }

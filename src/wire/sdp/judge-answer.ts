@@ -1,0 +1,61 @@
+/** Whether a peer's answer lets us push: decision A-34. */
+import { parseMsrpMedia } from './msrp-media.ts';
+
+/** As the delivery's InviteAnswered records it. */
+export type Answer =
+  | {
+      readonly acceptable: true;
+      readonly path: readonly string[];
+      readonly setup: 'active' | 'passive';
+      readonly maxSize?: number;
+      readonly acceptTypes: readonly string[];
+      readonly acceptWrappedTypes: readonly string[];
+    }
+  | { readonly acceptable: false; readonly reason: string };
+
+export interface JudgeOptions {
+  /** `push.assumeMultipart`: RFC 4975 §7.3.1 obliges every endpoint to receive multipart/mixed. */
+  readonly assumeMultipart: boolean;
+  /** Media types that will stand inside, for example `message/sipfrag`. */
+  readonly wrappedNeeded: readonly string[];
+}
+
+export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answer {
+  const parsed = parseMsrpMedia(answerSdp);
+  if (parsed.kind === 'refusal') return no(parsed.reason);
+  const { media } = parsed;
+  const { path, acceptTypes, acceptWrappedTypes, maxSize, direction } = media;
+  if (media.port === 0) return no('the media was rejected (port 0)');
+  if (media.protocol !== 'TCP/MSRP') return no('the answer speaks TLS, the offer did not');
+  if (direction !== 'recvonly' && direction !== 'sendrecv') {
+    return no(`the peer will not receive (a=${direction})`);
+  }
+  if (!options.assumeMultipart && !accepts(acceptTypes, 'multipart/mixed')) {
+    return no('multipart/mixed is not in a=accept-types');
+  }
+  const either = [...acceptTypes, ...acceptWrappedTypes];
+  const missing = options.wrappedNeeded.filter((type) => !accepts(either, type));
+  if (missing.length > 0) return no(`${missing.join(', ')} is in neither list of accepted types`);
+  return {
+    acceptable: true,
+    path,
+    // RFC 6135 §4.3: `holdconn` and no a=setup mean the offerer connects, as in RFC 4975 §5.4.
+    setup: media.setup === 'active' ? 'active' : 'passive',
+    ...(maxSize === undefined ? {} : { maxSize }),
+    acceptTypes,
+    acceptWrappedTypes,
+  };
+}
+
+/** RFC 4975 §8.6: `*` and `type/*` are wildcards, parameters and case do not count. */
+function accepts(list: readonly string[], type: string): boolean {
+  const family = type.slice(0, type.indexOf('/'));
+  return list.some((entry) => {
+    const bare = (entry.split(';')[0] ?? '').toLowerCase();
+    return bare === '*' || bare === type || bare === `${family}/*`;
+  });
+}
+
+function no(reason: string): Answer {
+  return { acceptable: false, reason };
+}
