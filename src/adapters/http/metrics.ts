@@ -1,0 +1,105 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  /** An input was decided: `outcome` as the runner answers it. */
+  inputCounted(input: { machine: string; outcome: string; reason?: string }): void;
+  /** A signal was sent or received; `kind`: its method, or the status of a response. */
+  signalCounted(signal: { protocol: 'sip' | 'msrp'; direction: 'in' | 'out'; kind: string }): void;
+  /** Traffic that reached no machine. */
+  refusedTrafficCounted(reason: string): void;
+  /** An effect was performed: `outcome` is `done` or `failed`. */
+  effectCounted(effect: { name: string; outcome: string }): void;
+  /** From the arrival of a MESSAGE to its answer, in seconds. */
+  depositTimed(seconds: number): void;
+  /** From an append to its flush, in seconds. */
+  appendTimed(seconds: number): void;
+  /** Says how many deliveries are open whenever the metrics are read. */
+  watchOpenDeliveries(read: () => number | Promise<number>): void;
+  readonly contentType: string;
+  /** The Prometheus text exposition. */
+  text(): Promise<string>;
+}
+
+/** Label values that strangers choose (methods, reasons) are told apart up to this many. */
+export const LABEL_VALUES_MAX = 64;
+/** What a value beyond that is counted under. */
+const OTHER = 'other';
+
+/** Seconds. An append is a flush of a disk, 0.1 ms to 1 s; a deposit is one append and a bit. */
+const SECONDS_BUCKETS = [
+  0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+];
+
+/** Keeps the memory of a counter bounded: a label value is a time series for ever. */
+function bounded(): (value: string) => string {
+  const seen = new Set<string>();
+  return (value) => {
+    if (seen.has(value)) return value;
+    if (seen.size >= LABEL_VALUES_MAX) return OTHER;
+    seen.add(value);
+    return value;
+  };
+}
+
+/** The metrics of one server, in a registry of their own, with those of the process. */
+export function openMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ prefix: 'restante_', register: registry });
+  const inputs = new Counter({
+    name: 'restante_inputs_total',
+    help: 'Inputs decided, by machine, outcome and reason of a refusal',
+    labelNames: ['machine', 'outcome', 'reason'],
+    registers,
+  });
+  const signals = new Counter({
+    name: 'restante_signals_total',
+    help: 'SIP messages and MSRP frames sent and received',
+    labelNames: ['protocol', 'direction', 'kind'],
+    registers,
+  });
+  const refusedTraffic = new Counter({
+    name: 'restante_refused_traffic_total',
+    help: 'Traffic that reached no machine',
+    labelNames: ['reason'],
+    registers,
+  });
+  const effects = new Counter({
+    name: 'restante_effects_total',
+    help: 'Effects performed',
+    labelNames: ['name', 'outcome'],
+    registers,
+  });
+  const seconds = (name: string, help: string) =>
+    new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers });
+  const deposit = seconds('restante_deposit_seconds', 'From a MESSAGE to its answer');
+  const append = seconds('restante_append_seconds', 'From an append to its flush');
+  let openDeliveries: () => number | Promise<number> = () => 0;
+  new Gauge({
+    name: 'restante_open_deliveries',
+    help: 'Deliveries that have not ended',
+    registers,
+    async collect() {
+      this.set(await openDeliveries());
+    },
+  });
+  const inputReason = bounded();
+  const signalKind = bounded();
+  const trafficReason = bounded();
+
+  return {
+    inputCounted: ({ machine, outcome, reason = '' }) =>
+      inputs.inc({ machine, outcome, reason: inputReason(reason) }),
+    signalCounted: ({ protocol, direction, kind }) =>
+      signals.inc({ protocol, direction, kind: signalKind(kind) }),
+    refusedTrafficCounted: (reason) => refusedTraffic.inc({ reason: trafficReason(reason) }),
+    effectCounted: (effect) => effects.inc({ ...effect }),
+    depositTimed: (value) => deposit.observe(value),
+    appendTimed: (value) => append.observe(value),
+    watchOpenDeliveries(read) {
+      openDeliveries = read;
+    },
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
