@@ -1,0 +1,201 @@
+/** Flag > environment > file > default; what is not known is an error, not a surprise. */
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import type { HostPort, SipAddress } from './listen-address.ts';
+import { nearestWord } from './nearest-word.ts';
+import type { Problem } from './problem.ts';
+import { SETTING_NAMES, SETTINGS, type SettingName, settingsSchema } from './settings.ts';
+
+/** What `restante serve` is started with: plain data, every default filled in. */
+export interface ServeConfig {
+  /** Lower case. */
+  readonly domain: string;
+  readonly data: string;
+  /** `lmdb:DIR` or `memory:`. */
+  readonly store: string;
+  readonly sipListen: readonly SipAddress[];
+  readonly msrpListen: HostPort;
+  readonly httpListen: HostPort;
+  /** Absent: requests go to the registered contact. */
+  readonly nextHop?: SipAddress;
+  /** Networks for `trustedPeers`. */
+  readonly trust: readonly string[];
+  readonly journal: 'headers' | 'full' | 'off';
+  readonly drainSeconds: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly storeHost: string;
+  readonly imAddress: string;
+}
+
+export type Source = 'flag' | 'environment' | 'file' | 'default';
+
+/** One setting as it stands: its text and who said so. */
+export interface Effective {
+  readonly name: SettingName;
+  /** `undefined`: not set, and no default. */
+  readonly text: string | undefined;
+  readonly source: Source;
+}
+
+export interface ConfigurationSources {
+  /** By flag name, without the dashes. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file?: { readonly path: string; readonly text: string };
+}
+
+export type Configuration =
+  | {
+      readonly kind: 'configuration';
+      readonly config: ServeConfig;
+      readonly effective: readonly Effective[];
+    }
+  | { readonly kind: 'failure'; readonly problems: readonly Problem[] };
+
+const PREFIX = 'RESTANTE_';
+/** Names the file of settings. */
+export const CONFIG_VARIABLE = `${PREFIX}CONFIG`;
+/** Read by the tests, and inherited by the servers that they start. */
+const FOREIGN_VARIABLES = [`${PREFIX}SEED`, `${PREFIX}VERIFY`, `${PREFIX}KURRENTDB_URL`];
+
+function variableOf(name: string): string {
+  return PREFIX + name.toUpperCase().replaceAll('-', '_');
+}
+
+const VARIABLES: ReadonlyMap<string, SettingName> = new Map(
+  SETTING_NAMES.map((name) => [variableOf(name), name]),
+);
+
+interface Given {
+  readonly texts: Partial<Record<SettingName, string>>;
+  readonly problems: readonly Problem[];
+}
+
+function suggestion(word: string, known: readonly string[]): string {
+  const nearest = nearestWord(word, known);
+  return nearest === undefined ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`;
+}
+
+function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+function fromEnvironment(environment: ConfigurationSources['environment']): Given {
+  const texts: Given['texts'] = {};
+  const problems: Problem[] = [];
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX) || FOREIGN_VARIABLES.includes(variable)) continue;
+    const name = VARIABLES.get(variable);
+    // An empty variable is how a shell or a unit file says: not set.
+    if (name !== undefined && text) texts[name] = text;
+    if (name === undefined && variable !== CONFIG_VARIABLE) {
+      const todo = suggestion(variable, [...VARIABLES.keys(), CONFIG_VARIABLE]);
+      problems.push({ what: `${variable} is no setting`, where: 'environment', todo });
+    }
+  }
+  return { texts, problems };
+}
+
+/** A scalar, or a list of them as a comma list. */
+function textOf(value: unknown): string | undefined {
+  if (Array.isArray(value)) {
+    const items = value.map(textOf);
+    return items.includes(undefined) ? undefined : items.join(',');
+  }
+  return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined;
+}
+
+function fromFile(file: ConfigurationSources['file']): Given {
+  if (!file) return { texts: {}, problems: [] };
+  const where = file.path;
+  const document = parseDocument(file.text);
+  const [error] = document.errors;
+  if (error) {
+    const what = `no YAML: ${error.message.split('\n')[0]}`;
+    return { texts: {}, problems: [{ what, where, todo: 'correct the file' }] };
+  }
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    const todo = `write one "name: value" a line; names are ${SETTING_NAMES.join(', ')}`;
+    return { texts: {}, problems: [{ what: 'the file holds no settings', where, todo }] };
+  }
+  const texts: Given['texts'] = {};
+  const problems: Problem[] = [];
+  for (const [name, value] of Object.entries(content)) {
+    const text = textOf(value);
+    if (!isSetting(name)) {
+      const todo = suggestion(name, SETTING_NAMES);
+      problems.push({ what: `${JSON.stringify(name)} is no setting`, where, todo });
+    } else if (text !== undefined) {
+      texts[name] = text;
+    } else if (value !== null) {
+      const what = `${name} has parts of its own`;
+      problems.push({ what, where, todo: 'write a text, a number or a list of them' });
+    }
+  }
+  return { texts, problems };
+}
+
+function settle(flags: Given['texts'], environment: Given['texts'], file: Given['texts']) {
+  const effective = new Map<SettingName, Effective>();
+  const texts: Record<string, string | undefined> = {};
+  const given = [
+    ['flag', flags],
+    ['environment', environment],
+    ['file', file],
+  ] as const;
+  for (const name of SETTING_NAMES) {
+    const found = given.find(([, said]) => said[name] !== undefined);
+    const text = found ? found[1][name] : SETTINGS[name].fallback(texts);
+    texts[name] = text;
+    effective.set(name, { name, text, source: found?.[0] ?? 'default' });
+  }
+  return effective;
+}
+
+function placeOf({ name, source }: Effective, file: ConfigurationSources['file']): string {
+  if (source === 'flag') return `--${name}`;
+  return source === 'environment' ? variableOf(name) : `${name} in ${file?.path}`;
+}
+
+/** Puts the settings together and reads them; all problems at once. */
+export function readConfiguration(sources: ConfigurationSources): Configuration {
+  const environment = fromEnvironment(sources.environment);
+  const file = fromFile(sources.file);
+  const effective = settle(sources.flags, environment.texts, file.texts);
+  const problems = [...environment.problems, ...file.problems];
+  const texts = [...effective.values()].filter(({ text }) => text !== undefined);
+  const read = settingsSchema.safeParse(
+    Object.fromEntries(texts.map(({ name, text }) => [name, text])),
+  );
+  for (const issue of read.error?.issues ?? []) {
+    const setting = effective.get(issue.path[0] as SettingName);
+    // A default is wrong only when what it is derived from is, and that is told.
+    if (!setting || setting.source === 'default') continue;
+    const todo = issue.code === 'custom' ? String(issue.params?.todo) : '';
+    problems.push({ what: issue.message, where: placeOf(setting, sources.file), todo });
+  }
+  if (!read.success || problems.length > 0) return { kind: 'failure', problems };
+  const config = serveConfig(read.data);
+  return { kind: 'configuration', config, effective: [...effective.values()] };
+}
+
+function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
+  const { domain, data, store, trust, journal } = values;
+  const nextHop = values['next-hop'];
+  return {
+    domain,
+    data,
+    store,
+    sipListen: values['sip-listen'],
+    msrpListen: values['msrp-listen'],
+    httpListen: values['http-listen'],
+    ...(nextHop === undefined ? {} : { nextHop }),
+    trust,
+    journal,
+    drainSeconds: values['drain-seconds'],
+    logLevel: values['log-level'],
+    storeHost: values['store-host'],
+    imAddress: values['im-address'],
+  };
+}

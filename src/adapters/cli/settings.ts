@@ -1,0 +1,198 @@
+/**
+ * The settings of the server: what each is called, what it means, what it defaults to and how its
+ * text is read. A flag, an environment variable and a key of the file are three spellings of one
+ * text.
+ */
+import { z } from 'zod';
+import { parseUri } from '../../wire/sip/uri.ts';
+import {
+  type HostPort,
+  parseListen,
+  parseNextHop,
+  parseSipListen,
+  type SipAddress,
+} from './listen-address.ts';
+import { isCidr } from './trusted-peers.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export const JOURNALS = ['headers', 'full', 'off'] as const;
+/** A drain that takes longer is no drain. */
+const DRAIN_SECONDS_MAX = 3_600;
+
+/** Texts by name, as far as they are known: what a default may be derived from. */
+export type Texts = Readonly<Record<string, string | undefined>>;
+
+interface Setting {
+  readonly placeholder: string;
+  readonly about: string;
+  /** What the default is, for the help. Absent: there is none. */
+  readonly defaults?: string;
+  readonly fallback: (texts: Texts) => string | undefined;
+}
+
+const fixed = (text: string) => ({ defaults: text, fallback: () => text });
+
+/** In the order of the help. Keys are the flags' names. */
+export const SETTINGS = {
+  domain: {
+    placeholder: 'NAME',
+    about: 'domain whose users have mailboxes here',
+    ...fixed('example.org'),
+  },
+  data: { placeholder: 'DIR', about: 'folder of everything that is kept', ...fixed('./data') },
+  store: {
+    placeholder: 'URL',
+    about: 'lmdb:DIR, or memory: to forget everything at exit',
+    defaults: 'lmdb:<data>/store',
+    fallback: ({ data }) => `lmdb:${data?.replace(/\/+$/, '')}/store`,
+  },
+  'sip-listen': {
+    placeholder: 'LIST',
+    about: 'where SIP is taken: udp://HOST:PORT,tcp://HOST:PORT,…',
+    ...fixed('udp://127.0.0.1:5060,tcp://127.0.0.1:5060'),
+  },
+  'msrp-listen': {
+    placeholder: 'HOST:PORT',
+    about: 'where MSRP is taken',
+    ...fixed('127.0.0.1:2855'),
+  },
+  'http-listen': {
+    placeholder: 'HOST:PORT',
+    about: 'where health and metrics are answered',
+    ...fixed('127.0.0.1:8080'),
+  },
+  'next-hop': {
+    placeholder: 'URI',
+    about: 'send every request through sip:HOST:PORT;transport=udp (else to the contact)',
+    fallback: () => undefined,
+  },
+  trust: {
+    placeholder: 'CIDR,…',
+    about: 'networks whose asserted identities are believed',
+    ...fixed('127.0.0.0/8,::1/128'),
+  },
+  journal: {
+    placeholder: 'MODE',
+    about: `how much of each signal is kept as evidence: ${JOURNALS.join(', ')}`,
+    ...fixed('headers'),
+  },
+  'drain-seconds': {
+    placeholder: 'SECONDS',
+    about: 'how long deliveries may take to end at shutdown',
+    ...fixed('10'),
+  },
+  'log-level': {
+    placeholder: 'LEVEL',
+    about: `what is logged: ${LOG_LEVELS.join(', ')}`,
+    ...fixed('info'),
+  },
+  'store-host': {
+    placeholder: 'NAME',
+    about: 'host part of the Message-IDs given out here',
+    defaults: 'store.<domain>',
+    fallback: ({ domain }) => `store.${domain}`,
+  },
+  'im-address': {
+    placeholder: 'URI',
+    about: 'address that the message store speaks as',
+    defaults: 'sip:im-store@<domain>',
+    fallback: ({ domain }) => `sip:im-store@${domain}`,
+  },
+} satisfies Readonly<Record<string, Setting>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** Reads a text, or says why not and how it is written. */
+function read<Value>(
+  parse: (text: string) => Value | undefined,
+  what: (text: string) => string,
+  todo: string,
+) {
+  return z.string().transform((text, context): Value => {
+    const value = parse(text.trim());
+    if (value !== undefined) return value;
+    context.issues.push({ code: 'custom', message: what(text), params: { todo }, input: text });
+    return z.NEVER;
+  });
+}
+
+const isNo = (kind: string) => (text: string) => `${JSON.stringify(text)} is no ${kind}`;
+
+/** Every item of a comma list, at least one and none twice. */
+function listOf<Value>(parse: (text: string) => Value | undefined) {
+  return (text: string): readonly Value[] | undefined => {
+    const items = text.split(',').map((item) => item.trim());
+    if (new Set(items).size < items.length && items.every((item) => !item.endsWith(':0'))) {
+      return undefined;
+    }
+    const values: Value[] = [];
+    for (const item of items) {
+      const value = parse(item);
+      if (value === undefined) return undefined;
+      values.push(value);
+    }
+    return values;
+  };
+}
+
+function oneOf<Word extends string>(words: readonly Word[]) {
+  return read(
+    (text) => words.find((word) => word === text),
+    isNo('choice here'),
+    `write one of ${words.join(', ')}`,
+  );
+}
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
+const hostName = read(
+  (text) => (HOST_NAME.test(text) ? text.toLowerCase() : undefined),
+  isNo('host name'),
+  'write a name such as example.org, an international one in its xn-- form',
+);
+const hostPort = read<HostPort>(
+  parseListen,
+  isNo('address to listen on'),
+  'write HOST:PORT, an IPv6 host in brackets, port 0 for any free one',
+);
+
+/** Texts in, values out; the keys are those of `SETTINGS`. */
+export const settingsSchema = z.strictObject({
+  domain: hostName,
+  data: read((text) => text || undefined, isNo('folder'), 'name a folder'),
+  store: read(
+    (text) => (/^(lmdb:.+|memory:)$/.test(text) ? text : undefined),
+    isNo('store'),
+    'write lmdb:DIR or memory:',
+  ),
+  'sip-listen': read<readonly SipAddress[]>(
+    listOf(parseSipListen),
+    isNo('list of addresses'),
+    'write udp://HOST:PORT and tcp://HOST:PORT with commas between, each once',
+  ),
+  'msrp-listen': hostPort,
+  'http-listen': hostPort,
+  'next-hop': read<SipAddress>(
+    parseNextHop,
+    isNo('next hop'),
+    'write sip:HOST:PORT, with ;transport=tcp where it is not udp',
+  ).optional(),
+  trust: read(
+    listOf((text) => (isCidr(text) ? text : undefined)),
+    isNo('list of networks'),
+    'write networks such as 192.0.2.0/24,2001:db8::/32 with commas between, each once',
+  ),
+  journal: oneOf(JOURNALS),
+  'drain-seconds': read(
+    (text) => (/^\d{1,4}$/.test(text) && +text <= DRAIN_SECONDS_MAX ? +text : undefined),
+    isNo('number of seconds'),
+    `write a whole number from 0 to ${DRAIN_SECONDS_MAX}`,
+  ),
+  'log-level': oneOf(LOG_LEVELS),
+  'store-host': hostName,
+  'im-address': read(
+    (text) => (parseUri(text)?.scheme === 'sip' && parseUri(text)?.user ? text : undefined),
+    isNo('SIP address'),
+    'write sip:USER@HOST',
+  ),
+} satisfies Record<SettingName, z.ZodType>);

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type ConfigurationSources,
+  readConfiguration,
+} from '../../../src/adapters/cli/configuration.ts';
+import { SETTING_NAMES } from '../../../src/adapters/cli/settings.ts';
+
+interface Given {
+  readonly flags?: ConfigurationSources['flags'];
+  readonly environment?: ConfigurationSources['environment'];
+  readonly file?: string;
+}
+
+function sources({ flags = {}, environment = {}, file }: Given): ConfigurationSources {
+  const named = file === undefined ? {} : { file: { path: 'restante.yaml', text: file } };
+  return { flags, environment, ...named };
+}
+
+function configuration(given: Given) {
+  const read = readConfiguration(sources(given));
+  if (read.kind === 'failure') throw new Error(JSON.stringify(read.problems));
+  return read;
+}
+
+function problems(given: Given) {
+  const read = readConfiguration(sources(given));
+  return read.kind === 'failure' ? read.problems : [];
+}
+
+describe('configuration', () => {
+  it('is complete with nothing given', () => {
+    const { config, effective } = configuration({});
+    expect(config).toEqual({
+      domain: 'example.org',
+      data: './data',
+      store: 'lmdb:./data/store',
+      sipListen: [
+        { transport: 'udp', host: '127.0.0.1', port: 5060 },
+        { transport: 'tcp', host: '127.0.0.1', port: 5060 },
+      ],
+      msrpListen: { host: '127.0.0.1', port: 2855 },
+      httpListen: { host: '127.0.0.1', port: 8080 },
+      trust: ['127.0.0.0/8', '::1/128'],
+      journal: 'headers',
+      drainSeconds: 10,
+      logLevel: 'info',
+      storeHost: 'store.example.org',
+      imAddress: 'sip:im-store@example.org',
+    });
+    expect(effective.map(({ name }) => name)).toEqual(SETTING_NAMES);
+    expect(new Set(effective.map(({ source }) => source))).toEqual(new Set(['default']));
+  });
+
+  const flags = { domain: 'flag.example' };
+  const environment = { RESTANTE_DOMAIN: 'environment.example' };
+  const file = 'domain: file.example';
+  it.each([
+    [{ flags, environment, file }, 'flag.example', 'flag'],
+    [{ flags, file }, 'flag.example', 'flag'],
+    [{ environment, file }, 'environment.example', 'environment'],
+    [{ environment: { RESTANTE_DOMAIN: '' }, file }, 'file.example', 'file'],
+    [{ file }, 'file.example', 'file'],
+    [{ file: 'domain:' }, 'example.org', 'default'],
+    [{ file: '' }, 'example.org', 'default'],
+  ])('%j → %s from the %s', (given, domain, source) => {
+    const { config, effective } = configuration(given);
+    expect(config.domain).toBe(domain);
+    expect(effective.find(({ name }) => name === 'domain')?.source).toBe(source);
+    expect(config.storeHost).toBe(`store.${domain}`);
+    expect(config.imAddress).toBe(`sip:im-store@${domain}`);
+  });
+
+  it('reads every setting from each source alike', () => {
+    const texts: Record<string, string> = {
+      domain: 'Example.NET',
+      data: '/var/lib/restante/',
+      store: 'memory:',
+      'sip-listen': 'tcp://[::1]:0, udp://0.0.0.0:5062',
+      'msrp-listen': '[2001:db8::1]:2856',
+      'http-listen': 'localhost:0',
+      'next-hop': 'sip:[2001:db8::2]:5070;transport=TCP',
+      trust: '192.0.2.0/24, 2001:db8::/32, 198.51.100.7',
+      journal: 'full',
+      'drain-seconds': '0',
+      'log-level': 'silent',
+      'store-host': 'store-1.example.net',
+      'im-address': 'sip:im@example.net',
+    };
+    const variables = Object.entries(texts).map(([name, text]) => [
+      `RESTANTE_${name.toUpperCase().replaceAll('-', '_')}`,
+      text,
+    ]);
+    const fromFlags = configuration({ flags: texts }).config;
+    expect(fromFlags).toMatchObject({
+      domain: 'example.net',
+      sipListen: [
+        { transport: 'tcp', host: '::1', port: 0 },
+        { transport: 'udp', host: '0.0.0.0', port: 5062 },
+      ],
+      msrpListen: { host: '2001:db8::1', port: 2856 },
+      nextHop: { transport: 'tcp', host: '2001:db8::2', port: 5070 },
+      drainSeconds: 0,
+    });
+    const fromEnvironment = configuration({ environment: Object.fromEntries(variables) });
+    expect(fromEnvironment.config).toEqual(fromFlags);
+    expect(configuration({ file: JSON.stringify(texts) }).config).toEqual(fromFlags);
+    expect(configuration({ flags: { data: '/srv/x/' } }).config.store).toBe('lmdb:/srv/x/store');
+  });
+
+  it('takes lists and numbers of a file as YAML writes them', () => {
+    const text = 'trust:\n  - 192.0.2.0/24\n  - ::1\ndrain-seconds: 5\n';
+    expect(configuration({ file: text }).config).toMatchObject({
+      trust: ['192.0.2.0/24', '::1'],
+      drainSeconds: 5,
+    });
+  });
+
+  it.each([
+    ['domain', 'exa mple'],
+    ['store', 'postgres:x'],
+    ['sip-listen', '127.0.0.1:5060'],
+    ['sip-listen', 'udp://127.0.0.1:5060,udp://127.0.0.1:5060'],
+    ['sip-listen', 'udp://[127.0.0.1]:5060'],
+    ['msrp-listen', '127.0.0.1:65536'],
+    ['http-listen', '8080'],
+    ['next-hop', 'sip:bob@127.0.0.1'],
+    ['next-hop', 'sip:127.0.0.1;transport=sctp'],
+    ['trust', '192.0.2.0/33'],
+    ['journal', 'everything'],
+    ['drain-seconds', '-1'],
+    ['log-level', 'loud'],
+    ['im-address', 'im-store@example.org'],
+  ])('%s %j is turned down with what to write', (name, text) => {
+    const found = problems({ flags: { [name]: text } });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({
+      where: `--${name}`,
+      todo: expect.stringMatching(/^(write|name)/),
+    });
+    expect(found[0]?.what).toContain(JSON.stringify(text));
+  });
+
+  it('names the place of a bad value: variable, or key and file', () => {
+    const environment = { RESTANTE_JOURNAL: 'x' };
+    expect(problems({ environment })[0]?.where).toBe('RESTANTE_JOURNAL');
+    expect(problems({ file: 'journal: x' })[0]?.where).toBe('journal in restante.yaml');
+  });
+
+  it('turns down what it does not know and suggests what was meant', () => {
+    expect(problems({ environment: { RESTANTE_SIP_LISTN: 'x' } })).toEqual([
+      {
+        what: 'RESTANTE_SIP_LISTN is no setting',
+        where: 'environment',
+        todo: 'did you mean RESTANTE_SIP_LISTEN?',
+      },
+    ]);
+    expect(problems({ file: 'log_level: info' })[0]?.todo).toBe('did you mean log-level?');
+    expect(problems({ file: 'zzzzzzzzzz: info' })[0]?.todo).toContain('known are domain, data');
+    expect(problems({ file: 'constructor: 1' })[0]?.what).toBe('"constructor" is no setting');
+  });
+
+  it('tells all problems at once', () => {
+    const environment = { RESTANTE_JOURNAL: 'x', RESTANTE_X: 'y' };
+    expect(problems({ environment, file: 'trust: {a: 1}\ndrain-seconds: soon' })).toHaveLength(4);
+  });
+
+  it('leaves the variables of the tests alone', () => {
+    expect(
+      problems({ environment: { RESTANTE_SEED: '7', RESTANTE_VERIFY: '1', HOME: '/' } }),
+    ).toEqual([]);
+  });
+
+  it.each(['domain: [', '- domain', 'just text', 'domain: a.example\ndomain: b.example'])(
+    'a file with %j is turned down by name',
+    (text) => {
+      const found = problems({ file: text });
+      expect(found).toHaveLength(1);
+      expect(found[0]?.where).toBe('restante.yaml');
+    },
+  );
+});
