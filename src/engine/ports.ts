@@ -12,7 +12,13 @@ export type ExpectedRevision = 'none' | number;
  * at `head`. `unknown`: it may or may not be in the log; append the same events again.
  */
 export type Append =
-  | { readonly outcome: 'appended'; readonly revision: number; readonly position: Position }
+  | {
+      readonly outcome: 'appended';
+      /** Of the last event. */
+      readonly revision: number;
+      /** Of each event, in order. */
+      readonly positions: readonly Position[];
+    }
   | { readonly outcome: 'conflict'; readonly head: ExpectedRevision }
   | { readonly outcome: 'unknown'; readonly reason: string };
 
@@ -32,7 +38,7 @@ export const APPEND_BYTES_MAX = 900 * 1024;
 
 export interface EventStore {
   /**
-   * Appends all events or none. The position and revision returned are those of the last event.
+   * Appends all events or none.
    * Repeating an append with the same event ids and the same expected revision after it succeeded
    * answers `appended` again and writes nothing.
    */

@@ -76,7 +76,7 @@ export type DeliveryEvent =
   | { type: 'InviteRefused'; data: { readonly status: number; readonly retryAfterMs?: number } }
   | {
       type: 'InviteTimedOut';
-      data: { readonly by: 'transaction' } | { readonly by: 'guard'; readonly dueAt: number };
+      data: { readonly by: 'transaction' } | { readonly dueAt: number };
     }
   | { type: 'ChannelBound'; data: { readonly remote: string } }
   | { type: 'SnapshotTaken'; data: SnapshotData }

@@ -1,0 +1,168 @@
+/**
+ * Pushes the snapshot of a delivery: one MSRP message for each deferred one, in log order
+ * (IM-11.3.2.7-1…8). What became of each comes back as an input; BYE is the chart's decision.
+ */
+import { hex, keyedToken } from '../engine/identity.ts';
+import type { Submit } from '../engine/input.ts';
+import type { Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
+import { parseStreamName } from '../engine/stream-name.ts';
+import type { PushedMessage } from '../machines/delivery/events.ts';
+import { type MessageRow, messageView } from '../projections/waiting-messages.ts';
+import { encapsulate } from '../wire/mime/encapsulation.ts';
+import { mailboxStream } from './account.ts';
+import type { Channels, PushOutcome } from './channel.ts';
+import {
+  newestWaiting,
+  type RevisionRange,
+  snapshotOf,
+  type WaitingMessage,
+  waitingWithin,
+} from './snapshot.ts';
+
+/** Bodies built and not yet answered; the session itself keeps `push.window` (32) in the air. */
+export const PUSHES_AHEAD_MAX = 64;
+const BOUNDARY_OCTETS = 8;
+const MESSAGE_ID_OCTETS = 16;
+/** RFC 4975 §10.5: that type must not be sent again in this session. */
+const UNSUPPORTED_MEDIA = 415;
+
+export interface PushOptions {
+  readonly submit: Submit;
+  readonly views: Views;
+  readonly store: EventStore;
+  readonly digest: Digest;
+  readonly clock: Clock;
+  readonly secret: Uint8Array;
+  readonly channels: Channels;
+}
+
+interface Built {
+  readonly messageId: string;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+/** Resolves when every message has its outcome, or the session cannot go on. */
+export async function pushMessages(options: PushOptions, effect: Effect): Promise<void> {
+  const { account, through } = effect.params as { account: string; through: number };
+  const push = pushOf(options, effect, account);
+  let range: RevisionRange = { after: -1, through };
+  let type: 'SnapshotTaken' | 'SnapshotExtended' = 'SnapshotTaken';
+  // Messages that arrive meanwhile join, while the chart still pushes (A-32).
+  for (;;) {
+    if (!(await push.announce(type, range)) || !(await push.send(range))) break;
+    const newest = await newestWaiting(options.views, account);
+    if (newest === undefined || newest <= range.through) break;
+    range = { after: range.through, through: newest };
+    type = 'SnapshotExtended';
+  }
+  await push.settled();
+}
+
+function pushOf(options: PushOptions, effect: Effect, account: string) {
+  const { submit, views, store, digest, clock, secret, channels } = options;
+  const { stream } = effect.event;
+  const delivery = parseStreamName(stream).id;
+  const ahead = new Set<Promise<void>>();
+  let wrapperRefused = false;
+  let over = false;
+
+  function fact(type: string, data: unknown, cause: string) {
+    return submit(stream, { type, at: clock.now(), data, cause, causation: effect.id });
+  }
+
+  async function announce(type: string, range: RevisionRange): Promise<boolean> {
+    const data = await snapshotOf(views, digest, account, range);
+    const { outcome } = await fact(type, data, `${type} ${range.through}`);
+    return outcome === 'accepted' && data.count > 0;
+  }
+
+  function failed(
+    message: PushedMessage,
+    how: { outcome: 'failed' | 'unsent'; reason: string; status?: number; attempt: boolean },
+  ) {
+    return fact('PushFailed', { ...message, ...how }, `failed ${message.id}`);
+  }
+
+  function build(row: MessageRow, id: string, octets: Uint8Array): Built | string {
+    const built = encapsulate(octets, {
+      receivedAt: row.receivedAt,
+      exposeIdentity: true,
+      encapsulation: 'auto',
+      dateSource: 'original',
+      seed: `restante-${keyedToken(digest, secret, `boundary ${id}`, BOUNDARY_OCTETS)}`,
+    });
+    if (built.kind === 'refusal') return `cannot be wrapped: ${built.reason} (${built.section})`;
+    const { contentType, body } = built;
+    const name = `msrp ${id} ${hex(digest.sha256(body))}`;
+    return { messageId: keyedToken(digest, secret, name, MESSAGE_ID_OCTETS), contentType, body };
+  }
+
+  async function settle(message: PushedMessage, messageId: string, outcome: PushOutcome) {
+    switch (outcome.outcome) {
+      case 'acknowledged':
+        await fact('PushAcknowledged', { ...message, messageId }, `acknowledged ${message.id}`);
+        return;
+      case 'failed': {
+        const { status, sent } = outcome;
+        wrapperRefused ||= status === UNSUPPORTED_MEDIA;
+        const reason = `MSRP ${status}`;
+        const how = sent ? ('failed' as const) : ('unsent' as const);
+        await failed(message, { outcome: how, reason, status, attempt: sent });
+        return;
+      }
+      // The session is over: ChannelLost says it once for all that is open (A-31).
+      case 'timeout':
+      case 'sessionLost':
+        over = true;
+    }
+  }
+
+  async function sendOne({ id, revision }: WaitingMessage): Promise<void> {
+    const row = await views.get(messageView, id);
+    if (!row)
+      throw new Error(`message ${id} waits in ${account} but has no row: rebuild the views`);
+    const { bytes, expiresAt, deferred } = row;
+    const message: PushedMessage = {
+      account,
+      id,
+      revision,
+      bytes,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    };
+    const unsent = (reason: string) =>
+      failed(message, { outcome: 'unsent', reason, attempt: false });
+    if (wrapperRefused) return void (await unsent('wrapper refused'));
+    if (expiresAt !== undefined && expiresAt <= clock.now()) return void (await unsent('expired'));
+    let octets: Uint8Array | undefined;
+    for await (const event of store.read(mailboxStream(account), { from: deferred, limit: 1 })) {
+      octets = event.octets;
+    }
+    const built = octets ? build(row, id, octets) : 'its octets are not in the log';
+    if (typeof built === 'string') {
+      return void (await failed(message, { outcome: 'failed', reason: built, attempt: true }));
+    }
+    const outcome = channels.send(delivery, { key: id, ...built });
+    const settled = outcome.then((fate) => settle(message, built.messageId, fate));
+    ahead.add(settled);
+    void settled.finally(() => ahead.delete(settled));
+    if (ahead.size >= PUSHES_AHEAD_MAX) await Promise.race(ahead);
+  }
+
+  /** `false`: the session is over. */
+  async function send(range: RevisionRange): Promise<boolean> {
+    for await (const message of waitingWithin(views, account, range)) {
+      if (over) return false;
+      await sendOne(message);
+    }
+    return !over;
+  }
+
+  return {
+    announce,
+    send,
+    async settled() {
+      while (ahead.size > 0) await Promise.all(ahead);
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/**
+ * What the log says is open, and what must be submitted for it after a restart. Pure: the explorer
+ * crashes the model between any two steps and recovers by this very function.
+ */
+import type { DeliveringRow, OpenDeliveryRow, TimerRow } from '../projections/in-flight.ts';
+
+export interface OpenWork {
+  readonly timers: readonly TimerRow[];
+  /** Mailboxes in `delivering`, by account. */
+  readonly delivering: readonly (readonly [account: string, row: DeliveringRow])[];
+  /** Deliveries that were opened and have not ended, by id. */
+  readonly openDeliveries: ReadonlyMap<string, OpenDeliveryRow>;
+  /** Deliveries whose stream exists. */
+  readonly known: ReadonlySet<string>;
+}
+
+export type RecoveryStep =
+  /** Arm the timer again; a past one fires at once. */
+  | { readonly step: 'timer'; readonly timer: TimerRow }
+  /** The delivery was cut short, or never opened: DeliveryInterrupted closes it. */
+  | { readonly step: 'interrupt'; readonly account: string; readonly delivery: string }
+  /** The delivery ended, but its mailbox was not told. */
+  | { readonly step: 'report'; readonly account: string; readonly delivery: string };
+
+/**
+ * Every mailbox in `delivering` is looked at, not every open delivery: the crash may have come
+ * before the delivery was opened, or after it ended and before it was reported (C-01).
+ */
+export function recover(open: OpenWork): readonly RecoveryStep[] {
+  const steps: RecoveryStep[] = open.timers.map((timer) => ({ step: 'timer', timer }));
+  for (const [account, { delivery }] of open.delivering) {
+    const ended = open.known.has(delivery) && !open.openDeliveries.has(delivery);
+    steps.push({ step: ended ? 'report' : 'interrupt', account, delivery });
+  }
+  return steps;
+}

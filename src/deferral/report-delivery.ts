@@ -1,0 +1,66 @@
+/** How a delivery comes home: poison messages are parked first, then the mailbox learns the end. */
+import type { Outcome, Submit } from '../engine/input.ts';
+import type { Clock, Effect, Views } from '../engine/ports.ts';
+import { parseStreamName } from '../engine/stream-name.ts';
+import type { DeliveryReport } from '../machines/delivery/effects.ts';
+import { under } from '../projections/change.ts';
+import { attemptView, messageView } from '../projections/waiting-messages.ts';
+import { mailboxStream } from './account.ts';
+
+/** `push.maxAttempts`: failed pushes of one message before it is parked (A-31). */
+export const PUSH_ATTEMPTS_MAX = 5;
+const REPORT_AGAIN_MS = 1_000;
+
+export interface ReportOptions {
+  readonly submit: Submit;
+  readonly views: Views;
+  readonly clock: Clock;
+}
+
+/** Performs `reportDelivery`; repeated after a restart, and the mailbox ignores what it knows. */
+export async function reportDelivery(options: ReportOptions, effect: Effect): Promise<void> {
+  const { submit, clock } = options;
+  const delivery = parseStreamName(effect.event.stream).id;
+  const { account, ...report } = effect.params as DeliveryReport;
+  await parkPoison(options, effect, account, delivery);
+  for (;;) {
+    const { outcome }: Outcome = await submit(mailboxStream(account), {
+      type: 'DeliveryEnded',
+      at: clock.now(),
+      data: { delivery, ...report },
+      cause: `ended ${delivery}`,
+      causation: effect.id,
+    });
+    if (outcome !== 'unknown') return;
+    await new Promise<void>((resolve) => clock.timer(REPORT_AGAIN_MS, resolve));
+  }
+}
+
+async function parkPoison(
+  { submit, views, clock }: ReportOptions,
+  effect: Effect,
+  account: string,
+  delivery: string,
+): Promise<void> {
+  for (const [at, { attempts }] of await views.range(attemptView, under(account))) {
+    if (attempts < PUSH_ATTEMPTS_MAX) continue;
+    const id = at.slice(at.lastIndexOf(' ') + 1);
+    const row = await views.get(messageView, id);
+    if (row?.state !== 'waiting') continue;
+    const { revision, bytes, expiresAt } = row;
+    await submit(mailboxStream(account), {
+      type: 'MessageParked',
+      at: clock.now(),
+      data: {
+        id,
+        revision,
+        from: 'waiting',
+        bytes,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        delivery,
+      },
+      cause: `parked ${id} ${delivery}`,
+      causation: effect.id,
+    });
+  }
+}
