@@ -73,13 +73,6 @@ const initialContext: MailboxContext = {
   delivery: null,
 };
 
-/** Events that may open a delivery although a back-off is pending. */
-const OVERRIDES_BACKOFF: ReadonlySet<string> = new Set([
-  'SubscriberRegistered',
-  'MessageDeferred',
-  'RetryDue',
-]);
-
 function earlier(a: number | null, b: number | null): number | null {
   if (a === null || b === null) return a ?? b;
   return Math.min(a, b);
@@ -124,13 +117,15 @@ function afterDelivery(
   const interrupted = data.cause === 'restart' || data.cause === 'takeover';
   const next = context.triggered ? 'guard' : consequence(context, data);
   const pushable = context.pushable - data.acknowledged;
+  const mustPause = next === 'backOff' && pushable > 0 && context.registered;
   return {
     delivery: null,
     triggered: false,
     pushable,
     untilRegistration: next === 'untilRegistration',
     pushIncapable: next === 'pushIncapable',
-    retryAt: next === 'backOff' && pushable > 0 ? nextRetryAt(context, event) : null,
+    // A back-off is between tries within one registration: the next one needs no pause.
+    retryAt: mustPause ? nextRetryAt(context, event) : null,
     retries: next === 'backOff' ? context.retries + 1 : 0,
     interruptions: interrupted ? context.interruptions + 1 : 0,
     byeUnconfirmed: data.cause === 'refused' ? context.byeUnconfirmed : (data.unconfirmed ?? false),
@@ -172,6 +167,12 @@ const armRegistration = {
   type: 'startTimer',
   params: ({ context }: Scope) => timer('registration', context.registrationExpiresAt),
 } as const;
+/** Stops a timer that runs: placed before the assign that forgets it. */
+const disarmRegistration = {
+  type: 'stopTimer',
+  params: ({ context }: Scope): TimerName =>
+    context.registrationExpiresAt === null ? null : { name: 'registration' },
+} as const;
 const armRetry = {
   type: 'startTimer',
   params: ({ context }: Scope) => timer('retry', context.retryAt),
@@ -180,6 +181,9 @@ const disarmRetry = {
   type: 'stopTimer',
   params: ({ context }: Scope): TimerName => (context.retryAt === null ? null : { name: 'retry' }),
 } as const;
+
+/** A registration event after which no client takes messages any more. */
+const loseService = [disarmRegistration, 'register'] as const;
 
 function refuse(reason: string) {
   return { type: 'refuse', params: { reason } } as const;
@@ -194,7 +198,7 @@ export const mailboxMachine = setup({
       !context.pushIncapable &&
       context.pushable > 0 &&
       (context.earliestExpiry === null || context.earliestExpiry > event.at) &&
-      (context.retryAt === null || OVERRIDES_BACKOFF.has(event.type)),
+      (context.retryAt === null || event.type === 'MessageDeferred'),
     isStaleRegistration: ({ context, event }) =>
       (event as Of<'SubscriberRegistered'>).data.asOf !== context.registrations,
     isStaleOutlook: ({ context, event }) =>
@@ -202,7 +206,7 @@ export const mailboxMachine = setup({
     isStaleRetry: ({ context, event }) => (event as Of<'RetryDue'>).data.dueAt !== context.retryAt,
     isStaleRegistrationTimer: ({ context, event }) =>
       (event as Of<'RegistrationExpired'>).data.dueAt !== context.registrationExpiresAt,
-    losesService: ({ event }) => (event as Of<'SubscriberDeregistered'>).data.expiresAt === null,
+    losesService: ({ event }) => (event as Of<'SubscriberRegistered'>).data.expiresAt === null,
     isAnotherDelivery: ({ context, event }) =>
       (event as Of<'DeliveryEnded'>).data.delivery !== context.delivery,
     isRegistered: ({ context }) => context.registered,
@@ -268,27 +272,21 @@ export const mailboxMachine = setup({
     },
     SubscriberRegistered: [
       { guard: 'isStaleRegistration', actions: refuse('stale') },
+      { guard: 'losesService', target: '.idle', actions: loseService },
       {
         target: '.registered',
-        actions: ['register', 'clearFlags', armRegistration],
+        actions: ['register', 'clearFlags', disarmRetry, 'clearRetry', armRegistration],
         meta: { clauses: ['IM-11.3.2.3-1'] },
       },
     ],
     SubscriberDeregistered: [
       { guard: 'isStaleRegistration', actions: refuse('stale') },
-      {
-        guard: 'losesService',
-        target: '.idle',
-        actions: ['register', { type: 'stopTimer', params: { name: 'registration' } }],
-      },
+      { guard: 'losesService', target: '.idle', actions: loseService },
       { target: '.registered', actions: ['register', armRegistration] },
     ],
     RegistrationExpired: [
       { guard: 'isStaleRegistrationTimer' },
-      {
-        target: '.idle',
-        actions: ['loseRegistration', { type: 'stopTimer', params: { name: 'registration' } }],
-      },
+      { target: '.idle', actions: [disarmRegistration, 'loseRegistration'] },
     ],
     OfflineDeliverySet: [
       { guard: 'changesNothing' },
@@ -340,6 +338,7 @@ export const mailboxMachine = setup({
         ],
         SubscriberRegistered: [
           { guard: 'isStaleRegistration', actions: refuse('stale') },
+          { guard: 'losesService', actions: loseService },
           {
             actions: ['register', 'trigger', armRegistration],
             meta: { clauses: ['IM-11.3.2.3-1'] },
@@ -347,17 +346,12 @@ export const mailboxMachine = setup({
         ],
         SubscriberDeregistered: [
           { guard: 'isStaleRegistration', actions: refuse('stale') },
-          {
-            guard: 'losesService',
-            actions: ['register', { type: 'stopTimer', params: { name: 'registration' } }],
-          },
+          { guard: 'losesService', actions: loseService },
           { actions: ['register', armRegistration] },
         ],
         RegistrationExpired: [
           { guard: 'isStaleRegistrationTimer' },
-          {
-            actions: ['loseRegistration', { type: 'stopTimer', params: { name: 'registration' } }],
-          },
+          { actions: [disarmRegistration, 'loseRegistration'] },
         ],
         MessageParked: [
           { guard: 'isAnotherDelivery', actions: refuse('anotherDelivery') },
