@@ -9,12 +9,10 @@ import {
 } from '../../../src/wire/msrp/frame.ts';
 import { MSRP_LIMITS } from '../../../src/wire/msrp/limits.ts';
 import {
-  freshTid,
   joinOctets,
   renderReport,
   renderResponse,
   renderSend,
-  tidOccurs,
 } from '../../../src/wire/msrp/render.ts';
 
 const seed = Number(process.env.RESTANTE_SEED ?? 20261122);
@@ -189,7 +187,7 @@ describe('properties', () => {
         expect(bare(read(...pieces))).toEqual(bare(read(bytes)));
         expect(read(bytes)).toHaveLength(frames.length);
       }),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 150 },
     );
   });
 
@@ -280,32 +278,5 @@ describe('what a frame may be', () => {
     framer.push(octets(send('Content-Type: a/b\r\n\r\n')));
     for (let i = 0; i < 100; i++) framer.push(new Uint8Array(1000));
     expect(framer.pending).toBeLessThan(2000);
-  });
-});
-
-describe('rendering', () => {
-  const parts = { tid: 'abcd', toPath: ['msrp://a/b;tcp'], fromPath: [], flag: '$' } as const;
-
-  it('cannot be made to break a line', () => {
-    for (const bad of ['a\r\nX: y', 'a\nb', 'a\0']) {
-      expect(() => renderSend({ ...parts, contentType: bad })).toThrow(TypeError);
-      expect(() => renderSend({ ...parts, toPath: [bad] })).toThrow(TypeError);
-      expect(() => renderSend({ ...parts, messageId: bad })).toThrow(TypeError);
-      expect(() => renderSend({ ...parts, otherHeaders: [['X-a', bad]] })).toThrow(TypeError);
-      expect(() => renderResponse({ ...parts, status: 200, comment: bad })).toThrow(TypeError);
-    }
-  });
-
-  it('takes another transaction id when the body holds the first [RFC 4975 §7.1]', () => {
-    let calls = 0;
-    const random = (n: number) => new Uint8Array(n).fill(calls++ === 0 ? 0 : 1);
-    const inside = octets(`-------${'a'.repeat(16)}$`);
-    expect(tidOccurs('a'.repeat(16), inside)).toBe(true);
-    expect(freshTid(inside, random)).toBe('b'.repeat(16));
-  });
-
-  it('passes the body by reference', () => {
-    const held = new Uint8Array(5000);
-    expect(renderSend({ ...parts, contentType: 'a/b', body: held })[1]).toBe(held);
   });
 });
