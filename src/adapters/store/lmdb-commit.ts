@@ -4,7 +4,7 @@ import {
   LAZY_APPEND_MS,
   type Projection,
 } from '../../engine/ports.ts';
-import type { Candidate } from '../../engine/recorded.ts';
+import type { Candidate, Position } from '../../engine/recorded.ts';
 import { encodeAppend } from './codec.ts';
 import type { Environment } from './lmdb-environment.ts';
 import { type LmdbLog, positionOf } from './lmdb-log.ts';
@@ -97,7 +97,7 @@ export function groupCommit(
       }
       for (const [pending, answer] of batch.answers) pending.answer(answer);
     } catch (error) {
-      const reason = `the commit failed, perhaps after it was written: ${messageOf(error)}`;
+      const reason = `the commit failed, perhaps after it was written: ${await causeOf(error)}`;
       for (const [pending] of batch.answers) pending.answer({ outcome: 'unknown', reason });
     }
     for (const [pending, error] of rejected) pending.fail(error);
@@ -111,7 +111,7 @@ export function groupCommit(
     flush: 'now' | 'next',
   ): Promise<Append> {
     if (closed) throw new Error(`the store is closed: nothing can be appended to ${stream}`);
-    const values = encodeAppend(stream, expected === 'none' ? 0 : expected + 1, events);
+    const values = encodeAppend(stream, firstOf(expected), events);
     return new Promise((answer, fail) => {
       queue.push({ stream, expected, events, values, answer, fail });
       if (flush === 'now') hurry();
@@ -191,32 +191,38 @@ function stands(log: LmdbLog, stream: string, expected: ExpectedRevision): boole
 
 function enter(batch: Batch, pending: Pending): void {
   const { stream, expected, events, values } = pending;
-  const first = expected === 'none' ? 0 : expected + 1;
-  for (const [index, event] of events.entries()) {
-    const count = batch.last + 1;
+  const first = firstOf(expected);
+  const positions: Position[] = [];
+  for (const [index, value] of values.entries()) {
+    const event = events[index];
+    if (!event) break;
+    batch.last += 1;
+    const count = batch.last;
     const revision = first + index;
-    batch.last = count;
-    batch.records.push({ count, stream, revision, value: values[index] ?? new Uint8Array() });
-    batch.rows.project({ ...event, stream, revision, position: positionOf(count) });
+    const position = positionOf(count);
+    positions.push(position);
+    batch.records.push({ count, stream, revision, value });
+    batch.rows.project({ ...event, stream, revision, position });
   }
-  const revision = first + events.length - 1;
+  const revision = first + positions.length - 1;
   batch.heads.set(stream, revision);
-  batch.answers.push([
-    pending,
-    { outcome: 'appended', revision, position: positionOf(batch.last) },
-  ]);
+  batch.answers.push([pending, { outcome: 'appended', revision, positions }]);
 }
 
 /** The answer of the first time, when these events stand where they were to be appended. */
 function repetition(log: LmdbLog, { stream, expected, events }: Pending): Append | undefined {
-  const first = expected === 'none' ? 0 : expected + 1;
-  let answer: Append | undefined;
+  const first = firstOf(expected);
+  const positions: Position[] = [];
   for (const [index, { id }] of events.entries()) {
     const there = log.at(stream, first + index);
     if (there?.id !== id) return undefined;
-    answer = { outcome: 'appended', revision: there.revision, position: there.position };
+    positions.push(there.position);
   }
-  return answer;
+  return { outcome: 'appended', revision: first + positions.length - 1, positions };
+}
+
+function firstOf(expected: ExpectedRevision): number {
+  return expected === 'none' ? 0 : expected + 1;
 }
 
 function conflict(log: LmdbLog, stream: string): Append {
@@ -225,16 +231,30 @@ function conflict(log: LmdbLog, stream: string): Append {
 
 /** Resolves when the transaction is flushed. */
 async function write(env: Environment, { records, rows }: Batch): Promise<void> {
-  await env.root.batch(() => {
+  const entered: Promise<boolean>[] = [];
+  const flushed = env.root.batch(() => {
     for (const { count, stream, revision, value } of records) {
-      env.log.put(count, value);
+      // Appending leaves full pages behind; an insert in order leaves them half empty.
+      entered.push(env.log.put(count, value, APPEND));
       env.streams.put([stream, revision], count);
     }
     rows.write();
   });
+  const [, ...fits] = await Promise.all([flushed, ...entered]);
+  if (fits.includes(false)) {
+    throw new Error(`another process has written to the log in ${env.dir}: stop one of the two`);
+  }
   env.root.resetReadTxn();
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** LMDB's MDB_APPEND; the package's types know it for synchronous puts only. */
+const APPEND = { append: true } as unknown as number;
+
+/** What LMDB says of a failed commit; the package hands it over as a promise that is rejected. */
+async function causeOf(error: unknown): Promise<string> {
+  if (!(error instanceof Error)) return String(error);
+  if (!('commitError' in error)) return error.message;
+  const told = Promise.resolve(error.commitError).then(() => error.message, String);
+  // It may be that it never comes.
+  return Promise.race([told, new Promise<string>((over) => setImmediate(over, error.message))]);
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { claimWriter, type WriterClaim } from './lmdb-writer-claim.ts';
 import { StoreUnavailable } from './store-unavailable.ts';
 
@@ -109,7 +109,7 @@ function openRoot(options: LmdbOptions): RootDatabase<unknown, string> {
   try {
     if (readOnly) statSync(join(dir, 'data.mdb'));
     else mkdirSync(dir, { recursive: true });
-    return open<unknown, string>({
+    const settings: RootDatabaseOptionsWithPath & { readonly txnStartThreshold: number } = {
       path: dir,
       // A folder with a dot in its name is a folder all the same.
       noSubdir: false,
@@ -119,8 +119,13 @@ function openRoot(options: LmdbOptions): RootDatabase<unknown, string> {
       maxReaders: READERS_MAX,
       // A commit answers when it is flushed, and nobody sees what is not.
       overlappingSync: false,
+      // Our commits are batches already. The package's own batching would keep a promise to itself,
+      // whose rejection by a failed commit nobody could catch.
+      eventTurnBatching: false,
+      txnStartThreshold: 1,
       ...(unsafeNoSync && { noSync: true }),
-    });
+    };
+    return open<unknown, string>(settings);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new StoreUnavailable(

@@ -41,11 +41,9 @@ export function memoryStore(options: MemoryStoreOptions): EventStore & ViewStore
     const head = past.length === 0 ? 'none' : past.length - 1;
     const first = expected === 'none' ? 0 : expected + 1;
     if (expected !== head) {
-      const last = past[first + events.length - 1];
-      const repeated = last && events.every(({ id }, index) => past[first + index]?.id === id);
-      return repeated
-        ? { outcome: 'appended', revision: last.revision, position: last.position }
-        : { outcome: 'conflict', head };
+      const there = past.slice(first, first + events.length);
+      const repeated = events.every(({ id }, index) => there[index]?.id === id);
+      return repeated ? appended(there) : { outcome: 'conflict', head };
     }
     const recorded = events.map(
       (event, index): Recorded => ({
@@ -61,11 +59,7 @@ export function memoryStore(options: MemoryStoreOptions): EventStore & ViewStore
     past.push(...recorded);
     log.push(...recorded);
     for (const wake of [...waiting]) wake();
-    return {
-      outcome: 'appended',
-      revision: past.length - 1,
-      position: positionOf(log.length),
-    };
+    return appended(recorded);
   }
 
   function grown(after: Position | undefined, withinMs: number): Promise<void> {
@@ -109,6 +103,11 @@ export function memoryStore(options: MemoryStoreOptions): EventStore & ViewStore
       for (const wake of [...waiting]) wake();
     },
   };
+}
+
+function appended(events: readonly Recorded[]): Append {
+  const positions = events.map(({ position }) => position);
+  return { outcome: 'appended', revision: events.at(-1)?.revision ?? 0, positions };
 }
 
 /** Positions count from 1; padded, so that `<` on two is their order. */

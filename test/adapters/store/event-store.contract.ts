@@ -20,7 +20,10 @@ export function eventStoreContract(open: () => Promise<Store>): void {
       const first = await appendAll(store, 'mailbox-a', noted());
       const answer = await store.append('mailbox-a', 0, [noted(), noted()]);
       expect(answer).toMatchObject({ outcome: 'appended', revision: 2 });
-      expect(answer.outcome === 'appended' && answer.position > first).toBe(true);
+      const log = (await all(store.readAll())).map(({ position }) => position);
+      expect(log[0]).toBe(first);
+      expect(answer).toMatchObject({ positions: log.slice(1) });
+      expect(log).toEqual([...log].sort());
     });
 
     test.each([

@@ -88,5 +88,5 @@ export async function appendAll(
   const last = await store.last(stream);
   const answer = await store.append(stream, last?.revision ?? 'none', events);
   if (answer.outcome !== 'appended') throw new Error(`not appended: ${JSON.stringify(answer)}`);
-  return answer.position;
+  return answer.positions.at(-1) ?? '';
 }
