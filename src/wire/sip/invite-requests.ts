@@ -11,12 +11,14 @@ export function ackForFailure(invite: SipMessage, response: SipMessage): Uint8Ar
 
 /**
  * The CANCEL of an INVITE that was sent: the same but for the method, without Require and
- * Proxy-Require (RFC 3261 §9.1). `undefined` when the octets are no request.
+ * Proxy-Require (RFC 3261 §9.1). `undefined` when the octets are no INVITE: nothing
+ * else is ever cancelled.
  */
 export function cancelFor(inviteOctets: Uint8Array): Uint8Array | undefined {
   const parsed = parseSip(inviteOctets, 'exact');
-  if (parsed.kind !== 'message' || parsed.message.start.kind !== 'request') return undefined;
-  return sameTransaction(parsed.message, 'CANCEL', parsed.message.first('to') ?? '');
+  const message = parsed.kind === 'message' ? parsed.message : undefined;
+  if (message?.start.kind !== 'request' || message.start.method !== 'INVITE') return undefined;
+  return sameTransaction(message, 'CANCEL', message.first('to') ?? '');
 }
 
 function sameTransaction(invite: SipMessage, method: 'ACK' | 'CANCEL', to: string): Uint8Array {
