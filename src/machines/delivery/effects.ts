@@ -22,7 +22,8 @@ export interface DeliveryReport {
   readonly cause: DeliveryCause;
   readonly status?: number;
   readonly retryAfterMs?: number;
-  readonly unconfirmed: boolean;
+  /** The BYE or CANCEL was not answered in time; absent: neither was sent nor a dialog confirmed. */
+  readonly unconfirmed?: boolean;
   readonly acknowledged: number;
   readonly failed: number;
 }

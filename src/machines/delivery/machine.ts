@@ -38,10 +38,11 @@ export interface DeliveryContext {
   readonly count: number | null;
   readonly snapshotThrough: number;
   readonly acknowledged: number;
-  /** Outcomes other than acknowledged; `attempts` of them count as failures of the client's. */
+  /** Outcomes other than acknowledged; after one of the `setbacks` the next delivery must pause. */
   readonly failed: number;
-  readonly attempts: number;
-  readonly unconfirmed: boolean;
+  readonly setbacks: number;
+  /** Our last BYE or CANCEL was not answered in time; null: none was sent, nothing is known. */
+  readonly unconfirmed: boolean | null;
   /** When each running timer is due; what fires with another `dueAt` is stale. */
   readonly inviteDueAt: number | null;
   readonly graceDueAt: number | null;
@@ -72,8 +73,8 @@ const initialContext: DeliveryContext = {
   snapshotThrough: 0,
   acknowledged: 0,
   failed: 0,
-  attempts: 0,
-  unconfirmed: false,
+  setbacks: 0,
+  unconfirmed: null,
   inviteDueAt: null,
   graceDueAt: null,
   refreshDueAt: null,
@@ -197,10 +198,10 @@ const reportDelivery = {
   type: 'reportDelivery',
   params: ({ context }: Scope): Params<'reportDelivery'> => ({
     account: context.account,
-    cause: context.cause ?? (context.attempts > 0 ? 'completedWithFailures' : 'completed'),
+    cause: context.cause ?? (context.setbacks > 0 ? 'completedWithFailures' : 'completed'),
     ...(context.status === null ? {} : { status: context.status }),
     ...(context.retryAfterMs === null ? {} : { retryAfterMs: context.retryAfterMs }),
-    unconfirmed: context.unconfirmed,
+    ...(context.unconfirmed === null ? {} : { unconfirmed: context.unconfirmed }),
     acknowledged: context.acknowledged,
     failed: context.failed,
   }),
@@ -252,7 +253,7 @@ export const deliveryMachine = setup({
     isAcceptable: ({ event }) => (event as Of<'InviteAnswered'>).data.answer.acceptable,
     isSameDialog: ({ context, event }) =>
       (event as Of<'InviteAnswered'>).data.toTag === context.dialog?.toTag,
-    isTransaction: ({ event }) => (event as Of<'InviteTimedOut'>).data.by === 'transaction',
+    isTransaction: ({ event }) => 'by' in (event as Of<'InviteTimedOut'>).data,
     isDue: ({ context, event }) => {
       const timer = TIMERS.find((name) => TIMER_EVENTS[name] === event.type);
       const { dueAt } = event.data as { readonly dueAt?: number };
@@ -262,6 +263,11 @@ export const deliveryMachine = setup({
       const { data } = event as Of<'InviteProgressed'>;
       return context.progressed && (data.allow === undefined || data.allow === context.allow);
     },
+    hasProgressed: ({ context }) => context.progressed,
+    // Gave up on an INVITE that nobody had answered yet: it may still ring (RFC 3261 §9.1).
+    owesCancel: ({ context }) =>
+      context.unconfirmed === true && context.dialog === null && !context.progressed,
+    lacksDialog: ({ context }) => context.dialog === null,
     isBound: ({ context }) => context.bound,
     isEmpty: ({ event }) => (event as Of<'SnapshotTaken'>).data.count === 0,
     hasSnapshot: ({ context }) => context.count !== null,
@@ -269,6 +275,8 @@ export const deliveryMachine = setup({
       context.count === null ||
       (event as Of<'SnapshotExtended'>).data.through <= context.snapshotThrough,
     takesBack: ({ event }) => (event as Of<'PushFailed'>).data.takesBack === true,
+    takesNothingBack: ({ context, event }) =>
+      (event as Of<'PushFailed'>).data.takesBack === true && context.acknowledged === 0,
     isLast: ({ context }) => outcomesMissing(context) === 1,
     hasAllOutcomes: ({ context }) => outcomesMissing(context) === 0,
     lacksSnapshot: ({ context }) => context.count === null,
@@ -297,11 +305,17 @@ export const deliveryMachine = setup({
       allow: (event as Of<'InviteProgressed'>).data.allow ?? context.allow,
     })),
     confirm: assign(({ context, event }) => {
-      const { data, at } = event as Of<'InviteAnswered'>;
+      const { data } = event as Of<'InviteAnswered'>;
       return {
         dialog: dialogOf(data),
         allow: data.allow ?? context.allow,
         inviteDueAt: null,
+        unconfirmed: false,
+      };
+    }),
+    timeSession: assign(({ event }) => {
+      const { data, at } = event as Of<'InviteAnswered'>;
+      return {
         sessionExpiresSeconds: data.sessionExpiresSeconds ?? null,
         refreshDueAt: refreshDueAt(at, data.sessionExpiresSeconds),
         durationDueAt: at + PUSH_DURATION_MAX_MS,
@@ -330,7 +344,9 @@ export const deliveryMachine = setup({
       const { data } = event as Of<'PushFailed'>;
       return {
         failed: context.failed + 1,
-        attempts: context.attempts + (data.attempt ? 1 : 0),
+        // Expiry takes an overdue message away by itself; any other failure would be tried again at
+        // once and for ever.
+        setbacks: context.setbacks + (data.reason === 'expired' ? 0 : 1),
         acknowledged: context.acknowledged - (data.takesBack ? 1 : 0),
       };
     }),
@@ -340,7 +356,11 @@ export const deliveryMachine = setup({
       durationDueAt: null,
       graceDueAt: event.at + GRACE_MS,
     })),
-    startCancel: assign(({ event }) => ({ inviteDueAt: null, graceDueAt: event.at + GRACE_MS })),
+    startCancel: assign(({ event }) => ({
+      inviteDueAt: null,
+      graceDueAt: event.at + GRACE_MS,
+      unconfirmed: false,
+    })),
     refresh: assign(({ context }) => ({ cseq: context.cseq + 1, refreshDueAt: null })),
     refreshed: assign(({ context, event }) => {
       const { data, at } = event as Of<'SessionRefreshed'>;
@@ -418,6 +438,7 @@ export const deliveryMachine = setup({
             actions: [
               stop('invite'),
               'confirm',
+              'timeSession',
               sendAck,
               {
                 type: 'openChannel',
@@ -448,7 +469,7 @@ export const deliveryMachine = setup({
     cancelling: {
       on: {
         InviteProgressed: [
-          { guard: 'tellsNothingNew' },
+          { guard: 'hasProgressed' },
           { actions: ['progress', cancelInvite], meta: { clauses: ['REF-3261-3'] } },
         ],
         // A 2xx crossed our CANCEL: ACK, then BYE (RFC 3261 §9.1, T-22).
@@ -514,6 +535,7 @@ export const deliveryMachine = setup({
         ],
         PushFailed: [
           { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          { guard: 'takesNothingBack', actions: refuse('nothingToTakeBack') },
           { guard: 'takesBack', actions: 'fail' },
           { guard: 'isLast', target: 'bye', actions: ['fail', ...sayBye], meta: BYE_CLAUSES },
           { actions: 'fail' },
@@ -563,6 +585,7 @@ export const deliveryMachine = setup({
         ],
         PushFailed: [
           { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
+          { guard: 'takesNothingBack', actions: refuse('nothingToTakeBack') },
           { guard: 'takesBack', actions: 'fail' },
           { guard: 'hasAllOutcomes', actions: refuse('unexpected') },
           { actions: 'fail' },
@@ -579,10 +602,24 @@ export const deliveryMachine = setup({
     },
     ended: {
       on: {
-        InviteAnswered: {
-          actions: [sendAck, byeSurplus],
-          meta: { clauses: ['REF-3261-1'] },
-        },
+        InviteProgressed: [
+          {
+            guard: 'owesCancel',
+            actions: ['progress', cancelInvite],
+            meta: { clauses: ['REF-3261-3'] },
+          },
+          {},
+        ],
+        InviteAnswered: [
+          { guard: 'isSameDialog', actions: sendAck, meta: { clauses: ['REF-3261-1'] } },
+          // A late 2xx: kept in mind, so that its repetition asks for no second BYE.
+          {
+            guard: 'lacksDialog',
+            actions: ['confirm', sendAck, byeSurplus],
+            meta: { clauses: ['REF-3261-1'] },
+          },
+          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
+        ],
         ByeReceived: {},
         PushAcknowledged: { actions: refuse('ended') },
         PushFailed: { actions: refuse('ended') },

@@ -128,7 +128,7 @@ function afterDelivery(
     retryAt: mustPause ? nextRetryAt(context, event) : null,
     retries: next === 'backOff' ? context.retries + 1 : 0,
     interruptions: interrupted ? context.interruptions + 1 : 0,
-    byeUnconfirmed: data.cause === 'refused' ? context.byeUnconfirmed : (data.unconfirmed ?? false),
+    byeUnconfirmed: data.unconfirmed ?? context.byeUnconfirmed,
   };
 }
 
