@@ -8,9 +8,9 @@ const SEED_DEFAULT = 20261122;
  * repeats exactly that case.
  */
 export function holds<Values>(property: fc.IProperty<Values>, numRuns: number): void {
-  const path = process.env['RESTANTE_PATH'];
+  const path = process.env.RESTANTE_PATH;
   const details = fc.check(property, {
-    seed: Number(process.env['RESTANTE_SEED'] ?? SEED_DEFAULT),
+    seed: Number(process.env.RESTANTE_SEED ?? SEED_DEFAULT),
     numRuns,
     ...(path === undefined ? {} : { path }),
   });
