@@ -151,9 +151,12 @@ export function endpointSession(options: EndpointSessionOptions): EndpointSessio
       session.abort('closed');
       if (session.unanswered > 0) {
         await new Promise<void>((resolve) => {
-          answeredAll = resolve;
           // After that time the peer counts the transaction as failed anyway (RFC 4975 §7.1.4).
-          clock.timer(TRANSACTION_MS, resolve);
+          const cancel = clock.timer(TRANSACTION_MS, resolve);
+          answeredAll = () => {
+            cancel();
+            resolve();
+          };
         });
       }
       leave();
