@@ -180,12 +180,10 @@ function octetHoard() {
     },
     /** Index behind the first CRLF CRLF that begins at or after `start`, or -1. */
     emptyLineEnd(start: number): number {
-      let at = octets.indexOf(CR, from + start);
-      while (at >= 0 && at + 3 < to) {
-        if (octets[at + 1] === LF && octets[at + 2] === CR && octets[at + 3] === LF) {
-          return at + 4 - from;
-        }
-        at = octets.indexOf(CR, at + 1);
+      // By hand: indexOf would run on through the room behind what is held.
+      for (let at = from + start; at + 3 < to; at += 1) {
+        if (octets[at] !== CR || octets[at + 1] !== LF) continue;
+        if (octets[at + 2] === CR && octets[at + 3] === LF) return at + 4 - from;
       }
       return -1;
     },

@@ -49,6 +49,8 @@ interface Lines {
   readonly ends: readonly number[];
   readonly bodyStart: number;
   readonly fault: Fault | undefined;
+  /** No folds and no control characters: a value is what stands on its line. */
+  readonly plain: boolean;
 }
 
 /** Finds the lines and headers of a message in one pass over its octets (RFC 3261 §7). */
@@ -78,7 +80,9 @@ export function readHead(octets: Uint8Array, limits: SipLimits): Head {
     fields,
     bodyStart: lines.bodyStart,
     fault,
-    value: (field) => unfolded(slice(field.valueStart, field.end - 2)),
+    value: lines.plain
+      ? (field) => trimSpace(slice(field.valueStart, field.end - 2))
+      : (field) => unfolded(slice(field.valueStart, field.end - 2)),
   };
 }
 
@@ -91,20 +95,26 @@ function readLines(octets: Uint8Array, limits: SipLimits): Lines {
   const ends: number[] = [];
   let fault: Fault | undefined;
   let start = 0;
+  let plain = true;
   for (let at = 0; at < limit; at += 1) {
     const c = octets[at] ?? 0;
     if (c >= SPACE || c === TAB) continue;
     if (c === CR && octets[at + 1] === LF) {
       const next = octets[at + 2];
       at += 1;
-      if (at === start + 1) return { ends, bodyStart: at + 1, fault };
+      if (at === start + 1) return { ends, bodyStart: at + 1, fault, plain };
       // A start line is never folded (RFC 3261 §7.3.1 speaks of header fields).
-      if (ends.length > 0 && (next === SPACE || next === TAB)) continue;
+      if (ends.length > 0 && (next === SPACE || next === TAB)) {
+        plain = false;
+        continue;
+      }
       if (at + 1 - start > limits.lineBytesMax) return tooLarge(ends, start, 'a line', limits);
       if (ends.length > limits.headerLinesMax) return tooLarge(ends, start, 'the head', limits);
       start = at + 1;
       ends.push(start);
-    } else if (c === CR || c === LF || (c === NUL && octets[at - 1] !== BACKSLASH)) {
+    } else {
+      plain = false;
+      if (c !== CR && c !== LF && (c !== NUL || octets[at - 1] === BACKSLASH)) continue;
       fault ??= faultAt(`octet ${at} is a bare CR, LF or NUL`, 'RFC 3261 §25.1');
     }
   }
@@ -112,7 +122,7 @@ function readLines(octets: Uint8Array, limits: SipLimits): Lines {
     return tooLarge(ends, start, 'the head', limits);
   }
   const unended = faultAt('no empty line ends the headers', 'RFC 3261 §7');
-  return { ends, bodyStart: start, fault: fault ?? unended };
+  return { ends, bodyStart: start, fault: fault ?? unended, plain };
 }
 
 function tooLarge(
@@ -124,7 +134,7 @@ function tooLarge(
   const { lineBytesMax, headBytesMax, headerLinesMax } = limits;
   const bounds = `${lineBytesMax} octets a line, ${headerLinesMax} lines, ${headBytesMax} in all`;
   const fault = faultAt(`${what} is too large: ${bounds}`, 'RFC 3261 §21.5.14', 513);
-  return { ends, bodyStart, fault };
+  return { ends, bodyStart, fault, plain: false };
 }
 
 /** ISO 8859-1, so that each octet is one character. */

@@ -1,5 +1,11 @@
 import { parseDigits } from './token.ts';
 
+// `_` is not in the grammar but in many networks' names.
+const HOST = new Uint8Array(128);
+for (const c of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._') {
+  HOST[c.charCodeAt(0)] = 1;
+}
+
 /** `host [ ":" port ]`; the host comes back in lower case. */
 export function parseHostPort(
   text: string,
@@ -16,14 +22,10 @@ export function parseHostPort(
 /** A name, an IPv4 address or a bracketed IPv6 address, by its characters. */
 function isHost(text: string): boolean {
   if (text.startsWith('[')) return isIpv6Reference(text);
-  if (text === '') return false;
   for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at) | 0x20;
-    if (code >= 97 && code <= 122) continue;
-    // `_` is not in the grammar but in many networks' names.
-    if (!'0123456789-._'.includes(text.charAt(at))) return false;
+    if (HOST[text.charCodeAt(at)] !== 1) return false;
   }
-  return true;
+  return text !== '';
 }
 
 /**

@@ -78,7 +78,8 @@ function parseAtHost(scheme: string, opaque: string): Uri | undefined {
   const params = uriParams(rest.slice(hostEnd, question < 0 ? rest.length : question));
   const headers = question < 0 ? [] : uriHeaders(rest.slice(question + 1));
   if (params === undefined || headers === undefined) return undefined;
-  return { scheme, user, password, ...hostPort, params, headers, opaque };
+  const { host, port } = hostPort;
+  return { scheme, user, password, host, port, params, headers, opaque };
 }
 
 function hostPortEnd(text: string): number {

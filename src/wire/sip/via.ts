@@ -49,7 +49,8 @@ function readHop(text: string, from: number): { via: Via; end: number } | undefi
   const via: Via = {
     protocol: `${name.word}/${version.word}`,
     transport: transport.word.toUpperCase(),
-    ...sentBy,
+    host: sentBy.host,
+    port: sentBy.port,
     params,
     branch: params.get('branch'),
     received: params.get('received'),
