@@ -6,7 +6,9 @@ import { parseVia, type Via } from './via.ts';
 /** One way to a peer. */
 export interface Hop {
   readonly transport: 'udp' | 'tcp' | 'tls';
-  /** An IP address, without brackets; a name only where the transport may resolve it. */
+  /**
+   * An IP address in lower case, without brackets; a name only where the transport may resolve it.
+   */
   readonly host: string;
   readonly port: number;
   /** Our own end, `host:port`, an IPv6 host in brackets. */
@@ -68,6 +70,11 @@ export function topViaWithReceived(request: SipMessage, source: Hop): string | u
 
 /** The same for the topmost Via header line, which may hold more values than the topmost. */
 export function viaLineWithReceived(line: string, source: Hop): string {
+  // Nearly always: one value without any of what is stamped, of a client that is named otherwise.
+  const plain = !/rport|received|[",]/i.test(line);
+  if (plain && !line.toLowerCase().includes(source.host)) {
+    return `${line};received=${source.host}`;
+  }
   const via = parseVia(line)?.[0];
   if (via === undefined || mirrorsAsItIs(via, source)) return line;
   const [top = '', ...others] = splitList(line);
@@ -77,7 +84,7 @@ export function viaLineWithReceived(line: string, source: Hop): string {
 /** Whether nothing has to be written into the top Via. */
 function mirrorsAsItIs(via: Via, source: Hop): boolean {
   if (via.rport !== undefined || via.received !== undefined) return false;
-  return withoutBrackets(via.host) === source.host.toLowerCase();
+  return withoutBrackets(via.host) === source.host;
 }
 
 function stamped(value: string, source: Hop): string {

@@ -66,7 +66,8 @@ export function serverTable(options: ServerTableOptions): ServerTable {
         entries.delete(key);
         return;
       }
-      const completed: Completed = { key, ...archive.keep(octets) };
+      const { slab, start, end } = archive.keep(octets);
+      const completed: Completed = { key, slab, start, end };
       entries.set(key, completed);
       completedTimers.after(completedMs, forget, completed);
     },

@@ -17,7 +17,9 @@ export function serverKey(request: SipMessage, method: string, via: Via): string
   const { branch } = via;
   const sentBy = `${via.host}:${via.port ?? ''}`;
   if (branch?.startsWith(MAGIC_COOKIE) && branch.length > MAGIC_COOKIE.length) {
-    return `${branch} ${sentBy} ${name}`;
+    // Joined, not concatenated: that would keep the whole head of the message alive, of which the
+    // branch is a slice, for as long as the key is.
+    return [branch, sentBy, name].join(' ');
   }
   const uri = request.start.kind === 'request' ? request.start.uri : '';
   const fromTag = parseNameAddr(request.first('from') ?? '')?.tag ?? '';
