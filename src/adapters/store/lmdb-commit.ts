@@ -4,7 +4,7 @@ import {
   LAZY_APPEND_MS,
   type Projection,
 } from '../../engine/ports.ts';
-import type { Candidate, Position } from '../../engine/recorded.ts';
+import type { Candidate, Position, Recorded } from '../../engine/recorded.ts';
 import { encodeAppend } from './codec.ts';
 import type { Environment } from './lmdb-environment.ts';
 import { type LmdbLog, positionOf } from './lmdb-log.ts';
@@ -202,11 +202,23 @@ function enter(batch: Batch, pending: Pending): void {
     const position = positionOf(count);
     positions.push(position);
     batch.records.push({ count, stream, revision, value });
-    batch.rows.project({ ...event, stream, revision, position });
+    batch.rows.project(recorded(event, stream, revision, position));
   }
   const revision = first + positions.length - 1;
   batch.heads.set(stream, revision);
   batch.answers.push([pending, { outcome: 'appended', revision, positions }]);
+}
+
+/** Written out, since a spread here is a tenth of the cost of an append. */
+function recorded(
+  { id, type, at, data, octets, meta }: Candidate,
+  stream: string,
+  revision: number,
+  position: Position,
+): Recorded {
+  return octets
+    ? { stream, revision, position, id, type, at, data, octets, meta }
+    : { stream, revision, position, id, type, at, data, meta };
 }
 
 /** The answer of the first time, when these events stand where they were to be appended. */

@@ -2,10 +2,13 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { claimWriter, type WriterClaim } from './lmdb-writer-claim.ts';
+import { LOG_DICTIONARY } from './log-dictionary.ts';
 import { StoreUnavailable } from './store-unavailable.ts';
 
 /** Layout of the environment: raised when an older release could not read it. */
 const FORMAT = 1;
+/** Below it there is nothing to gain: an event's place in a page has its own cost. */
+const COMPRESS_FROM_BYTES = 256;
 /** Views of one store at most; LMDB reserves a slot for each at open. */
 const VIEWS_MAX = 64;
 /** Read transactions of all processes together; LMDB's own default is 126. */
@@ -67,7 +70,7 @@ export function openEnvironment(options: LmdbOptions): Environment {
     }
     if (!readOnly) {
       claim = claimWriter(meta, dir);
-      if (format === undefined) meta.putSync('format', FORMAT);
+      if (format === undefined) begin(meta);
     }
     const views = new Map<string, Database<unknown, string>>();
     const openView = (name: string) =>
@@ -77,7 +80,14 @@ export function openEnvironment(options: LmdbOptions): Environment {
       root,
       dir,
       readOnly,
-      log: root.openDB<Uint8Array, number>({ name: 'log', encoding: 'binary' }),
+      log: root.openDB<Uint8Array, number>({
+        name: 'log',
+        encoding: 'binary',
+        compression: {
+          threshold: COMPRESS_FROM_BYTES,
+          dictionary: Buffer.from(String(meta.get('dictionary'))),
+        },
+      }),
       streams: root.openDB<number, [string, number]>({
         name: 'streams',
         encoding: 'ordered-binary',
@@ -102,6 +112,13 @@ export function openEnvironment(options: LmdbOptions): Environment {
     root.close();
     throw error;
   }
+}
+
+function begin(meta: Database<unknown, string>): void {
+  meta.transactionSync(() => {
+    meta.putSync('dictionary', LOG_DICTIONARY);
+    meta.putSync('format', FORMAT);
+  });
 }
 
 function openRoot(options: LmdbOptions): RootDatabase<unknown, string> {
