@@ -36,12 +36,10 @@ export interface Head {
 // A byte order mark is an octet like another: positions must agree.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-const NUL = 0;
 const TAB = 9;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
-const BACKSLASH = 92;
 const COLON = 58;
 
 interface Lines {
@@ -53,16 +51,12 @@ interface Lines {
   readonly plain: boolean;
 }
 
-/** Finds the lines and headers of a message in one pass over its octets (RFC 3261 §7). */
+/** Finds the lines and headers of a message in one pass (RFC 3261 §7). */
 export function readHead(octets: Uint8Array, limits: SipLimits): Head {
-  const lines = readLines(octets, limits);
-  const decoded = utf8.decode(octets.subarray(0, lines.bodyStart));
-  // Decoding never yields more characters than octets: as many means one for each, so that
-  // positions in the text are positions in the octets and a value is a slice.
-  const aligned = decoded.length === lines.bodyStart;
+  const { text, aligned } = textOf(octets, limits.headBytesMax);
+  const lines = readLines(text, octets.length, limits);
   // A copy: the caller may use its buffer again before a value is asked for.
   const head = aligned ? octets : octets.slice(0, lines.bodyStart);
-  const text = aligned ? decoded : oneCharacterEach(head);
   const fields: Field[] = [];
   let fault = lines.fault;
   for (let line = 1; line < lines.ends.length; line += 1) {
@@ -86,43 +80,83 @@ export function readHead(octets: Uint8Array, limits: SipLimits): Head {
   };
 }
 
+/**
+ * A text whose positions are those of the octets. `aligned`: a slice of it is the value, because
+ * decoding never yields more characters than octets, and as many means one for each. Searching a
+ * text is several times faster than a loop over octets.
+ */
+function textOf(octets: Uint8Array, bytesMax: number): { text: string; aligned: boolean } {
+  const most = octets.length > bytesMax ? octets.subarray(0, bytesMax) : octets;
+  const whole = utf8.decode(most);
+  if (whole.length === most.length) return { text: whole, aligned: true };
+  // Often only the body is beyond ASCII.
+  const head = most.subarray(0, headEnd(most));
+  const decoded = utf8.decode(head);
+  if (decoded.length === head.length) return { text: decoded, aligned: true };
+  return { text: oneCharacterEach(head), aligned: false };
+}
+
+function headEnd(octets: Uint8Array): number {
+  for (let at = 3; at < octets.length; at += 1) {
+    if (octets[at] !== LF || octets[at - 1] !== CR) continue;
+    if (octets[at - 2] === LF && octets[at - 3] === CR) return at + 1;
+  }
+  return octets.length;
+}
+
 function faultAt(reason: string, section: string, status = 400): Fault {
   return { status, reason, section };
 }
 
-function readLines(octets: Uint8Array, limits: SipLimits): Lines {
-  const limit = Math.min(octets.length, limits.headBytesMax);
+function readLines(text: string, received: number, limits: SipLimits): Lines {
   const ends: number[] = [];
-  let fault: Fault | undefined;
+  let stray = -1;
+  let folded = false;
   let start = 0;
-  let plain = true;
-  for (let at = 0; at < limit; at += 1) {
-    const c = octets[at] ?? 0;
-    if (c >= SPACE || c === TAB) continue;
-    if (c === CR && octets[at + 1] === LF) {
-      const next = octets[at + 2];
-      at += 1;
-      if (at === start + 1) return { ends, bodyStart: at + 1, fault, plain };
-      // A start line is never folded (RFC 3261 §7.3.1 speaks of header fields).
-      if (ends.length > 0 && (next === SPACE || next === TAB)) {
-        plain = false;
-        continue;
-      }
-      if (at + 1 - start > limits.lineBytesMax) return tooLarge(ends, start, 'a line', limits);
-      if (ends.length > limits.headerLinesMax) return tooLarge(ends, start, 'the head', limits);
-      start = at + 1;
-      ends.push(start);
-    } else {
-      plain = false;
-      if (c !== CR && c !== LF && (c !== NUL || octets[at - 1] === BACKSLASH)) continue;
-      fault ??= faultAt(`octet ${at} is a bare CR, LF or NUL`, 'RFC 3261 §25.1');
+  let from = 0;
+  for (let lf = text.indexOf('\n'); lf >= 0; lf = text.indexOf('\n', from)) {
+    const crlf = text.charCodeAt(lf - 1) === CR;
+    // Not looked for behind a bare LF: the search might run to the end once for each of them.
+    const cr = crlf ? text.indexOf('\r', from) : lf;
+    if (cr !== lf - 1 && stray < 0) stray = cr;
+    from = lf + 1;
+    if (!crlf) continue;
+    if (lf === start + 1) {
+      const nul = strayNul(text, from);
+      const plain = !folded && stray < 0 && nul === undefined;
+      return { ends, bodyStart: from, fault: strayFault(stray < 0 ? (nul ?? -1) : stray), plain };
     }
+    const next = text.charCodeAt(from);
+    // A start line is never folded (RFC 3261 §7.3.1 speaks of header fields).
+    if (ends.length > 0 && (next === SPACE || next === TAB)) {
+      folded = true;
+      continue;
+    }
+    if (from - start > limits.lineBytesMax) return tooLarge(ends, start, 'a line', limits);
+    if (ends.length > limits.headerLinesMax) return tooLarge(ends, start, 'the head', limits);
+    start = from;
+    ends.push(start);
   }
-  if (limit < octets.length || limit - start > limits.lineBytesMax) {
+  if (received > limits.headBytesMax || received - start > limits.lineBytesMax) {
     return tooLarge(ends, start, 'the head', limits);
   }
   const unended = faultAt('no empty line ends the headers', 'RFC 3261 §7');
-  return { ends, bodyStart: start, fault: fault ?? unended, plain };
+  return { ends, bodyStart: start, fault: strayFault(stray) ?? unended, plain: false };
+}
+
+function strayFault(at: number): Fault | undefined {
+  if (at < 0) return undefined;
+  return faultAt(`octet ${at} is a bare CR, LF or NUL`, 'RFC 3261 §25.1');
+}
+
+/** Where a NUL stands that is not escaped; -1 when there are only escaped ones before `end`. */
+function strayNul(text: string, end: number): number | undefined {
+  let nul = text.indexOf('\0');
+  if (nul < 0 || nul >= end) return undefined;
+  for (; nul >= 0 && nul < end; nul = text.indexOf('\0', nul + 1)) {
+    if (text.charAt(nul - 1) !== '\\') return nul;
+  }
+  return -1;
 }
 
 function tooLarge(

@@ -1,4 +1,4 @@
-import { isSpaceCode, quotedEnd, skipSpace, tokenEnd, unquoted } from './token.ts';
+import { quotedEnd, skipSpace, tokenEnd, unquoted } from './token.ts';
 
 /** By lower-case name; a parameter without a value maps to the empty string. */
 export type Params = ReadonlyMap<string, string>;
@@ -44,14 +44,14 @@ function endsHere(text: string, at: number): boolean {
   return at >= text.length || text[at] === ',';
 }
 
+// What ends a value: white space, `;`, `,`, `"`, `<` and `>`.
+const ENDS_VALUE = new Uint8Array(128);
+for (const c of ' \t\r\n;,"<>') ENDS_VALUE[c.charCodeAt(0)] = 1;
+
 /** `gen-value = token / host / quoted-string`; read more freely, as far as nothing is ambiguous. */
 function paramValueEnd(text: string, from: number): number {
   if (text[from] === '"') return quotedEnd(text, from);
   let at = from;
-  for (; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    const c = text[at];
-    if (isSpaceCode(code) || c === ';' || c === ',' || c === '"' || c === '<' || c === '>') break;
-  }
+  while (at < text.length && ENDS_VALUE[text.charCodeAt(at)] !== 1) at += 1;
   return at;
 }

@@ -1,6 +1,9 @@
 import { parseHostPort } from './host.ts';
 import { type Params, readParams } from './params.ts';
-import { isSpaceCode, parseDigits, skipSpace, tokenEnd } from './token.ts';
+import { isSpaceCode, parseDigits, skipSpace, tokenEnd, trimSpace } from './token.ts';
+
+const SEMICOLON = 59;
+const COMMA = 44;
 
 /** One hop of a Via header (RFC 3261 §20.42). */
 export interface Via {
@@ -32,14 +35,16 @@ export function parseVia(value: string): readonly Via[] | undefined {
 }
 
 function readHop(text: string, from: number): { via: Via; end: number } | undefined {
-  const name = readPart(text, from, '/');
-  const version = name && readPart(text, name.next, '/');
-  const transport = version && readPart(text, version.next, '');
-  if (!name || !version || !transport) return undefined;
+  const sent = readProtocol(text, from);
+  const transport = sent && readPart(text, sent.next, '');
+  if (!sent || !transport) return undefined;
   // sent-protocol LWS sent-by: without the space they are one word.
   if (!isSpaceCode(text.charCodeAt(transport.next - 1))) return undefined;
   let end = transport.next;
-  while (end < text.length && text[end] !== ';' && text[end] !== ',') end += 1;
+  for (; end < text.length; end += 1) {
+    const code = text.charCodeAt(end);
+    if (code === SEMICOLON || code === COMMA) break;
+  }
   const sentBy = parseHostPort(withoutSpace(text.slice(transport.next, end)));
   const read = sentBy && readParams(text, end);
   if (!sentBy || !read) return undefined;
@@ -47,7 +52,7 @@ function readHop(text: string, from: number): { via: Via; end: number } | undefi
   const rport = params.get('rport');
   if (rport && parseDigits(rport, 65_535) === undefined) return undefined;
   const via: Via = {
-    protocol: `${name.word}/${version.word}`,
+    protocol: sent.protocol,
     transport: transport.word.toUpperCase(),
     host: sentBy.host,
     port: sentBy.port,
@@ -57,6 +62,17 @@ function readHop(text: string, from: number): { via: Via; end: number } | undefi
     rport,
   };
   return { via, end: read.end };
+}
+
+const USUAL = 'SIP/2.0/';
+
+/** `SIP/2.0/`, with spaces wherever they may stand. */
+function readProtocol(text: string, from: number): { protocol: string; next: number } | undefined {
+  const start = skipSpace(text, from);
+  if (text.startsWith(USUAL, start)) return { protocol: 'SIP/2.0', next: start + USUAL.length };
+  const name = readPart(text, start, '/');
+  const version = name && readPart(text, name.next, '/');
+  return version && { protocol: `${name.word}/${version.word}`, next: version.next };
 }
 
 /** A token, the spaces around it and, unless it is empty, the separator behind it. */
@@ -75,7 +91,9 @@ function readPart(
 
 /** `host COLON port` allows spaces around the colon and behind the port, nowhere else. */
 function withoutSpace(text: string): string {
-  const colon = text.lastIndexOf(':');
-  if (colon < 0 || text.indexOf(']', colon) >= 0) return text.trim();
-  return `${text.slice(0, colon).trim()}:${text.slice(colon + 1).trim()}`;
+  const trimmed = trimSpace(text);
+  if (!/[ \t]/.test(trimmed)) return trimmed;
+  const colon = trimmed.lastIndexOf(':');
+  if (trimmed.indexOf(']', colon) >= 0 || colon < 0) return trimmed;
+  return `${trimSpace(trimmed.slice(0, colon))}:${trimSpace(trimmed.slice(colon + 1))}`;
 }
