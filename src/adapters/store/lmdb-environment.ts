@@ -13,9 +13,7 @@ const COMPRESS_FROM_BYTES = 256;
 const VIEWS_MAX = 64;
 /** Read transactions of all processes together; LMDB's own default is 126. */
 const READERS_MAX = 256;
-/**
- * Address space, not disk: the file grows with what is in it. LMDB cannot take more than this.
- */
+/** Address space, not disk: enough that it is not mapped anew while it is read and written. */
 const MAP_BYTES_DEFAULT = 256 * 1024 ** 3;
 
 export interface LmdbOptions {
@@ -25,7 +23,7 @@ export interface LmdbOptions {
   readonly views?: readonly string[];
   /** For readers beside the writing process: nothing is written, an append rejects. */
   readonly readOnly?: boolean;
-  /** Bounds the size of the store. Default 256 GiB. */
+  /** Address space reserved at open, default 256 GiB; a store that outgrows it is mapped anew. */
   readonly mapSizeBytes?: number;
   /** Commits are not flushed. For the tests that prove that they would notice. */
   readonly unsafeNoSync?: boolean;

@@ -5,7 +5,7 @@
  * - `fill <dir> <appends>`: one append after the other, prints each outcome
  */
 import { openLmdbStore } from '../../../src/adapters/store/lmdb.ts';
-import { noted, projections } from './store-examples.ts';
+import { noted, projections, scrambled } from './store-examples.ts';
 
 const [mode, dir = '', number = '0'] = process.argv.slice(2);
 if (mode === 'write') await write(Number(number));
@@ -62,7 +62,7 @@ async function fill(appends: number): Promise<void> {
   });
   process.stdout.write('open\n');
   for (let index = 0; index < appends; index += 1) {
-    const event = noted({ add: ['sum', 1] }, new Uint8Array(60_000).fill(index));
+    const event = noted({ add: ['sum', 1] }, scrambled(60_000, index));
     const answer = await store.append(`mailbox-${index}`, 'none', [event]);
     process.stdout.write(`${answer.outcome}\n`);
   }

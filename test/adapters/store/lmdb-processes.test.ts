@@ -5,7 +5,16 @@ import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { openLmdbStore } from '../../../src/adapters/store/lmdb.ts';
 import { startChild } from './child.ts';
-import { all, appendAll, NOTES, noted, projections, rowsOf, tally } from './store-examples.ts';
+import {
+  all,
+  appendAll,
+  NOTES,
+  noted,
+  projections,
+  rowsOf,
+  scrambled,
+  tally,
+} from './store-examples.ts';
 import { newFolder } from './store-folder.ts';
 
 const CHILD = join(import.meta.dirname, 'lmdb-child.ts');
@@ -85,8 +94,9 @@ describe('the LMDB store over its life', () => {
   });
 
   test('grows beyond the size that it began with', async () => {
-    const store = await openLmdbStore({ dir: await newFolder(), projections });
-    const octets = new Uint8Array(200_000).fill(7);
+    const dir = await newFolder();
+    const store = await openLmdbStore({ dir, projections, mapSizeBytes: 1024 * 1024 });
+    const octets = scrambled(200_000, 1);
     for (let index = 0; index < 40; index += 1) {
       const events = Array.from({ length: 4 }, () => noted({}, octets));
       await appendAll(store, `mailbox-${index}`, ...events);

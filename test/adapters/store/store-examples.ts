@@ -69,6 +69,18 @@ export function noted(data: Note = {}, octets?: Uint8Array): Candidate {
   return octets ? { ...event, octets } : event;
 }
 
+/** Octets that no compression makes smaller. */
+export function scrambled(bytes: number, seed: number): Uint8Array {
+  let state = (seed * 2_654_435_761 + 1) >>> 0;
+  return Uint8Array.from({ length: bytes }, () => {
+    // Marsaglia's xorshift with his shifts for 32 bits.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state & 255;
+  });
+}
+
 export async function all(events: AsyncIterable<Recorded>): Promise<readonly Recorded[]> {
   const list: Recorded[] = [];
   for await (const event of events) list.push(event);
