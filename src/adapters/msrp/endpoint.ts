@@ -44,7 +44,8 @@ export interface MsrpEndpoint {
 
 /** Rejects only when the address cannot be listened on. */
 export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEndpoint> {
-  const { clock, random } = options;
+  const { clock } = options;
+  const random = pooled(options.random);
   const limits = { ...ENDPOINT_LIMITS, ...options.limits };
   const table = sessionTable(random(32));
   const connections = new Set<Connection>();
@@ -184,5 +185,21 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       }
       await stopped;
     },
+  };
+}
+
+const POOL_OCTETS = 4096;
+
+/** Asks for random octets seldom and many: a call for each transaction id is a large part of it. */
+function pooled(random: (octets: number) => Uint8Array): (octets: number) => Uint8Array {
+  let pool = new Uint8Array(0);
+  let used = 0;
+  return (octets) => {
+    if (used + octets > pool.length) {
+      pool = Uint8Array.from(random(Math.max(POOL_OCTETS, octets)));
+      used = 0;
+    }
+    used += octets;
+    return pool.subarray(used - octets, used);
   };
 }

@@ -46,6 +46,8 @@ export interface HeadFault {
   readonly kind: 'fault';
   readonly reason: string;
   readonly section: string;
+  /** Absent when not even the start line could be read: then the framing is lost. */
+  readonly tid?: string;
   /** What is needed to answer 400, when it could be read and the frame is a request. */
   readonly answerable?: Pick<RequestHead, 'method' | 'tid' | 'toPath' | 'fromPath'>;
 }
@@ -90,24 +92,20 @@ function assign<Key extends keyof RequestHead>(
   return true;
 }
 
-/** The transaction id of a start line, or `undefined` when the line is not one of MSRP. */
-export function startLineTid(line: string): string | undefined {
-  return START_LINE.exec(line)?.[1];
-}
-
 /** Reads heads of one connection; consecutive frames share their paths, which are read once. */
 export function headReader(): (lines: readonly string[]) => RequestHead | ResponseHead | HeadFault {
   const readTo = pathReader();
   const readFrom = pathReader();
   return (lines) => {
-    const [, tid = '', method, status, comment] = START_LINE.exec(lines[0] ?? '') ?? [];
+    const [, tid, method, status, comment] = START_LINE.exec(lines[0] ?? '') ?? [];
+    if (tid === undefined) return fault('a malformed start line', '§9');
     const toPath = readTo('to-path', lines[1]);
     const fromPath = readFrom('from-path', lines[2]);
     if (toPath === undefined || fromPath === undefined) {
-      return fault('To-Path and From-Path with MSRP URIs must come first', '§7.1');
+      return fault('To-Path and From-Path with MSRP URIs must come first', '§7.1', { tid });
     }
     if (lines.some((line) => CONTROLS.test(line))) {
-      return fault('control characters or broken UTF-8 in the headers', '§9');
+      return fault('control characters or broken UTF-8 in the headers', '§9', { tid });
     }
     if (method === undefined) {
       const said = comment === undefined ? {} : { comment };
@@ -175,7 +173,14 @@ function parseStatus(value: string): ReportStatus | undefined {
   return { namespace, code: Number(code), ...(comment === undefined ? {} : { comment }) };
 }
 
-function fault(reason: string, section: string, head?: RequestHead): HeadFault {
+function fault(
+  reason: string,
+  section: string,
+  head?: RequestHead | { readonly tid: string },
+): HeadFault {
   const cause = { kind: 'fault', reason, section: `RFC 4975 ${section}` } as const;
-  return head === undefined ? cause : { ...cause, answerable: head };
+  if (head === undefined) return cause;
+  return 'method' in head
+    ? { ...cause, tid: head.tid, answerable: head }
+    : { ...cause, tid: head.tid };
 }

@@ -79,6 +79,7 @@ interface Awaited {
   readonly sending?: Sending;
 }
 
+const TAKEN_MAX = 4096;
 /** Answers after which the session is over (RFC 4975 §10, A-31). */
 const SESSION_STATUSES: ReadonlySet<number> = new Set([408, 481, 501, 506]);
 
@@ -91,7 +92,9 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   const paths = { toPath: remotePath, fromPath: [localUri] } as const;
   const reports = { failureReport: 'yes', successReport: wantsReports ? 'yes' : 'no' } as const;
 
-  const queue: OutgoingMessage[] = [];
+  let queue: OutgoingMessage[] = [];
+  /** What stands before it in the queue has been taken. */
+  let head = 0;
   /** Started and without an outcome, by Message-ID. */
   const inFlight = new Map<string, Sending>();
   /** In order of time, so the first is the oldest. */
@@ -113,9 +116,9 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   }
 
   function begin(): Sending | undefined {
-    for (let message = queue[0]; message !== undefined; message = queue[0]) {
+    for (let message = queue[head]; message !== undefined; message = queue[head]) {
       if (inFlight.size >= windowMessages || inFlight.has(message.messageId)) return undefined;
-      queue.shift();
+      take();
       if (refusedTypes.has(mediaType(message))) {
         // RFC 4975 §10.6: what was refused with 415 is not sent again in this session.
         options.outcome(message.key, { outcome: 'failed', status: 415, sent: false });
@@ -126,6 +129,14 @@ export function msrpSender(options: SenderOptions): MsrpSender {
       return sending;
     }
     return undefined;
+  }
+
+  /** Taking from the front of an array moves the rest of it: done rarely, it costs nothing. */
+  function take(): void {
+    head++;
+    if (head < queue.length && head < TAKEN_MAX) return;
+    queue = queue.slice(head);
+    head = 0;
   }
 
   function sendChunk(sending: Sending): void {
@@ -271,7 +282,10 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     for (const { message, sent } of open) {
       options.outcome(message.key, { outcome: 'sessionLost', reason, sent: sent > 0 });
     }
-    for (const { key } of queue.splice(0)) {
+    const unsent = queue.slice(head);
+    queue = [];
+    head = 0;
+    for (const { key } of unsent) {
       options.outcome(key, { outcome: 'sessionLost', reason, sent: false });
     }
     return true;

@@ -231,9 +231,9 @@ describe('what a frame may be', () => {
   });
 
   it.each([
-    ['a tid of 3 characters', `MSRP abc SEND\r\n`],
-    ['a tid of 33 characters', `MSRP ${'a'.repeat(33)} SEND\r\n`],
-    ['a method in small letters', 'MSRP abcd send\r\n'],
+    ['a tid of 3 characters', 'MSRP abc SEND\r\n\r\n'],
+    ['a tid of 33 characters', `MSRP ${'a'.repeat(33)} SEND\r\n\r\n`],
+    ['a method in small letters', 'MSRP abcd send\r\n\r\n'],
     ['another protocol', 'GET / HTTP/1.1\r\n'],
     ['LF alone', 'MSRP abcd SEND\n'],
     ['an end-line of another transaction', send('-------abcd1235$\r\n')],

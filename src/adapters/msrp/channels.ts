@@ -1,0 +1,78 @@
+/** MSRP sessions by delivery: the engine's port to this endpoint. */
+import type { Channels } from '../../deferral/channel.ts';
+import { hex } from '../../engine/identity.ts';
+import { renderMsrpUri } from '../../wire/msrp/uri.ts';
+import type { EndpointSession, MsrpEndpoint } from './endpoint.ts';
+
+/** RFC 4975 §14.1 asks for 80 bits of randomness; 128 (REF-4975-7). */
+const SESSION_ID_OCTETS = 16;
+
+interface Opened {
+  readonly sessionId: string;
+  /** Gives the announced id up. */
+  readonly release: () => void;
+  session?: EndpointSession;
+}
+
+export function msrpChannels(options: {
+  readonly endpoint: MsrpEndpoint;
+  /** Address that peers reach this endpoint at, when it is not the one it listens on. */
+  readonly advertisedHost?: string;
+  random(octets: number): Uint8Array;
+}): Channels {
+  const { endpoint, random } = options;
+  const host = options.advertisedHost ?? endpoint.host;
+  const opened = new Map<string, Opened>();
+
+  function localUri(sessionId: string): string {
+    return renderMsrpUri({
+      scheme: 'msrp',
+      host: host.includes(':') ? `[${host}]` : host,
+      port: endpoint.port,
+      sessionId,
+      transport: 'tcp',
+    });
+  }
+
+  return {
+    offer(delivery) {
+      const sessionId = hex(random(SESSION_ID_OCTETS));
+      opened.set(delivery, { sessionId, release: endpoint.reserve(sessionId) });
+      return { host, port: endpoint.port, sessionId };
+    },
+    open(delivery, end, on) {
+      const known = opened.get(delivery);
+      if (!known) {
+        on.lost('the offer of this session is not from this process');
+        return;
+      }
+      const request = {
+        localUri: localUri(known.sessionId),
+        remotePath: end.path,
+        on: {
+          takenBack: (key: string, status: number) => on.takenBack(key, status),
+          lost: (reason: string) => on.lost(reason),
+        },
+      };
+      // RFC 6135: an active peer connects to us, else the offerer connects (RFC 4975 §5.4).
+      const session =
+        end.setup === 'active' ? endpoint.acceptSession(request) : endpoint.connectSession(request);
+      known.session = session;
+      void session.bound.then((binding) => {
+        if (binding.bound) on.bound(binding.remote);
+      });
+    },
+    send(delivery, message) {
+      const session = opened.get(delivery)?.session;
+      if (session) return session.send(message);
+      const reason = 'the session is closed';
+      return Promise.resolve({ outcome: 'sessionLost', reason, sent: false });
+    },
+    close(delivery) {
+      const known = opened.get(delivery);
+      opened.delete(delivery);
+      known?.release();
+      void known?.session?.close();
+    },
+  };
+}
