@@ -145,7 +145,7 @@ export const deliveryWays: fc.Arbitrary<readonly DeliveryMove[]> = fc
   .tuple(
     fc.integer({ min: 0, max: 4 }),
     fc.integer({ min: 1, max: 3 }),
-    fc.array(deliveryMoves, { maxLength: 8 }),
+    fc.array(deliveryMoves, { maxLength: 16, size: 'max' }),
   )
   .map(([length, small, rest]) => [
     ...(['DeliveryOpened', 'InviteAnswered', 'ChannelBound', 'SnapshotTaken'] as const)
