@@ -42,6 +42,9 @@ export interface Connection {
   unpark(): void;
   /** Reads on or not, by what is unanswered and unsent. */
   regulate(): void;
+  /** Closes once what was written is flushed; a peer that does not follow is cut off. */
+  finish(): void;
+  /** Cuts it at once. */
   destroy(reason: string): void;
 }
 
@@ -160,7 +163,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   function finish(): void {
     reason = 'closed';
     inbox.length = 0;
-    if (socket.destroyed) return;
+    if (socket.destroyed || socket.writableEnded) return;
     socket.end();
     const cancel = clock.timer(limits.closeMs, () => socket.destroy());
     socket.once('close', cancel);
@@ -202,6 +205,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
       if (parked || full || unanswered >= limits.unansweredMax) socket.pause();
       else if (socket.isPaused()) socket.resume();
     },
+    finish,
     destroy(why) {
       reason = why;
       socket.destroy();

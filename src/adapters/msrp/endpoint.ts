@@ -99,6 +99,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     const { sessionId } = uri;
     let place: Place = { kind: 'bound' };
     let connection: Connection | undefined;
+    let hangUp = (): void => {};
 
     const made = endpointSession({
       request,
@@ -107,6 +108,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       connection: () => connection,
       ended() {
         sessions.delete(made);
+        hangUp();
         table.remove(sessionId, place);
       },
       make: (emit, write) => msrpSession({ ...request, role, clock, random, limits, emit, write }),
@@ -116,7 +118,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       connection = to;
       to.attach(made.session);
     };
-    if (role === 'active') dial(request, made, use);
+    if (role === 'active') hangUp = dial(request, made, use);
     else {
       place = {
         kind: 'waiting',
@@ -135,11 +137,11 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     request: SessionRequest,
     made: EndpointSession,
     use: (connection: Connection) => void,
-  ): void {
+  ): () => void {
     const peer = parseMsrpUri(request.remotePath[0] ?? '');
     if (peer?.scheme !== 'msrp' || peer.transport.toLowerCase() !== 'tcp') {
       queueMicrotask(() => made.session.disconnected('the peer has no msrp URI over tcp'));
-      return;
+      return () => {};
     }
     // RFC 4975 §6: without a port, 2855.
     const socket = connect({ host: peer.host, port: peer.port ?? 2855 });
@@ -147,13 +149,13 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
-      if (made.session.state === 'ended') {
-        socket.destroy();
-        return;
-      }
       use(open(socket));
       made.session.connected();
     });
+    // A session that ends before its connection stands needs none any more.
+    return () => {
+      if (socket.connecting) socket.destroy();
+    };
   }
 
   const server = createServer(incoming);
@@ -181,7 +183,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
       await Promise.all([...sessions].map((each) => each.close()));
       for (const connection of [...connections]) {
-        if (connection.size === 0) connection.destroy('the endpoint closed');
+        if (connection.size === 0) connection.finish();
       }
       await stopped;
     },

@@ -2,7 +2,8 @@
 import type { FrameRefusal, MsrpRequest } from './frame.ts';
 import { MSRP_LIMITS, type MsrpLimits } from './limits.ts';
 import { type OctetRanges, octetRanges } from './ranges.ts';
-import { freshTid, joinOctets, renderReport, renderResponse } from './render.ts';
+import { reassemble, startOf } from './reassembly.ts';
+import { freshTid, renderReport, renderResponse } from './render.ts';
 import { equalMsrpUris } from './uri.ts';
 
 export interface IncomingMessage {
@@ -99,7 +100,7 @@ export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
       respond(frame, 200);
       return;
     }
-    const start = frame.byteRange?.start ?? 1;
+    const start = startOf(frame);
     const end = start + body.length - 1;
     const { total = '*' } = frame.byteRange ?? {};
     const expected = total === '*' ? end : Math.max(end, total);
@@ -145,7 +146,7 @@ export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
     }
     forget(id);
     const contentType = partial.chunks[0]?.contentType ?? '';
-    const body = assemble(partial.chunks, total);
+    const body = reassemble(partial.chunks, total);
     complete(frame, id, { contentType, body, chunks: partial.chunks });
   }
 
@@ -251,23 +252,3 @@ export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
 }
 
 type Reported = { readonly successReport?: 'yes' | 'no'; readonly messageId?: string };
-
-/** RFC 4975 §7.3.1: where chunks overlap, the octets received last count. */
-function assemble(chunks: readonly MsrpRequest[], total: number): Uint8Array {
-  const inOrder = chunks.every((chunk, i) => {
-    const before = chunks[i - 1];
-    const from = before === undefined ? 1 : startOf(before) + (before.body?.length ?? 0);
-    return startOf(chunk) === from;
-  });
-  if (inOrder) return joinOctets(chunks.map((chunk) => chunk.body ?? NO_OCTETS));
-  const whole = new Uint8Array(total);
-  for (const chunk of chunks) {
-    const at = startOf(chunk) - 1;
-    if (at < total && chunk.body) whole.set(chunk.body.subarray(0, total - at), at);
-  }
-  return whole;
-}
-
-function startOf(chunk: MsrpRequest): number {
-  return chunk.byteRange?.start ?? 1;
-}

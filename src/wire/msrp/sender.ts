@@ -3,6 +3,7 @@ import type { MsrpRequest, MsrpResponse } from './frame.ts';
 import { CHUNK_BYTES, TRANSACTION_MS, UNINTERRUPTED_BYTES_MAX, WINDOW_MESSAGES } from './limits.ts';
 import { type OctetRanges, octetRanges } from './ranges.ts';
 import { freshTid, renderSend } from './render.ts';
+import { openTransactions, type SessionClock } from './transactions.ts';
 
 export interface OutgoingMessage {
   /** The caller's name for it; comes back with the outcome. */
@@ -19,12 +20,6 @@ export type PushOutcome =
   | { readonly outcome: 'failed'; readonly status: number; readonly sent: boolean }
   | { readonly outcome: 'timeout' }
   | { readonly outcome: 'sessionLost'; readonly reason: string; readonly sent: boolean };
-
-/** A clock with timers; the `Clock` port of the engine is one. */
-export interface SessionClock {
-  now(): number;
-  timer(delayMs: number, callback: () => void): () => void;
-}
 
 export interface SenderOptions {
   readonly localUri: string;
@@ -74,7 +69,6 @@ interface Sending {
 
 /** An answer that is waited for; `reports` is the wait for success REPORTs after the last 200. */
 interface Awaited {
-  at: number;
   readonly purpose: 'chunk' | 'bind' | 'abort' | 'reports';
   readonly sending?: Sending;
 }
@@ -97,15 +91,13 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   let head = 0;
   /** Started and without an outcome, by Message-ID. */
   const inFlight = new Map<string, Sending>();
-  /** In order of time, so the first is the oldest. */
-  const awaited = new Map<string, Awaited>();
+  const awaited = openTransactions<Awaited>(clock, transactionMs, expired);
   const acknowledged = new Map<string, { readonly key: string; readonly at: number }>();
   const refusedTypes = new Set<string>();
   let state: 'waiting' | 'open' | 'ended' = 'waiting';
   let current: Sending | undefined;
   let blockedSince: number | undefined;
   let answered = false;
-  let cancelTimer: (() => void) | undefined;
 
   function pump(): void {
     while (state === 'open' && blockedSince === undefined) {
@@ -150,7 +142,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     const last = sending.sent === total;
     if (last) current = undefined;
     const byteRange = { start, end: whole ? total : '*', total } as const;
-    transact({ at: clock.now(), purpose: 'chunk', sending }, chunk, {
+    transact({ purpose: 'chunk', sending }, chunk, {
       ...{ messageId, ...reports, byteRange, contentType, body: chunk },
       flag: last ? '$' : '+',
     });
@@ -160,39 +152,19 @@ export function msrpSender(options: SenderOptions): MsrpSender {
 
   function transact(wait: Awaited, body: Uint8Array, send: Variable): void {
     const tid = freshTid(body, random);
-    awaited.set(tid, wait);
-    arm();
-    if (!options.write(renderSend({ tid, ...paths, ...send }))) blockedSince ??= wait.at;
+    awaited.add(tid, wait);
+    if (!options.write(renderSend({ tid, ...paths, ...send }))) blockedSince ??= clock.now();
   }
 
-  /** One timer for the session: it looks at the oldest wait and sets itself anew. */
-  function arm(): void {
-    const [oldest] = awaited.values();
-    if (cancelTimer !== undefined || oldest === undefined) return;
-    const delay = Math.max(0, oldest.at + transactionMs - clock.now());
-    cancelTimer = clock.timer(delay, () => {
-      cancelTimer = undefined;
-      expire();
-    });
-  }
-
-  function expire(): void {
-    for (const [tid, wait] of awaited) {
-      if (wait.at + transactionMs > clock.now()) break;
-      awaited.delete(tid);
-      if (wait.purpose === 'abort' || wait.sending?.settled) continue;
-      if (wait.purpose === 'bind' && answered) continue;
-      if (wait.sending !== undefined) settle(wait.sending, { outcome: 'timeout' });
-      if (wait.purpose !== 'reports') lose('no answer within the transaction time');
-      if (state === 'ended') return;
-    }
-    arm();
+  function expired({ purpose, sending }: Awaited): void {
+    if (purpose === 'abort' || sending?.settled || (purpose === 'bind' && answered)) return;
+    if (sending !== undefined) settle(sending, { outcome: 'timeout' });
+    if (purpose !== 'reports') lose('no answer within the transaction time');
   }
 
   function response(frame: MsrpResponse): boolean {
-    const wait = awaited.get(frame.tid);
+    const wait = awaited.take(frame.tid);
     if (wait === undefined) return false;
-    awaited.delete(frame.tid);
     answered = true;
     const { sending, purpose } = wait;
     if (SESSION_STATUSES.has(frame.status) && purpose !== 'abort') {
@@ -204,8 +176,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
         if (!wantsReports) settle(sending, { outcome: 'acknowledged' });
         // No tid holds a colon, so no response can answer this wait.
         else {
-          const reportWait = { at: clock.now(), purpose: 'reports', sending } as const;
-          awaited.set(`report:${sending.message.messageId}`, reportWait);
+          awaited.add(`report:${sending.message.messageId}`, { purpose: 'reports', sending });
         }
       }
     }
@@ -245,15 +216,19 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     const { messageId, body } = sending.message;
     if (sending.sent === 0) return;
     const byteRange = { start: sending.sent + 1, end: '*', total: body.length } as const;
-    const wait = { at: clock.now(), purpose: 'abort' } as const;
-    transact(wait, body.subarray(0, 0), { messageId, ...reports, byteRange, flag: '#' });
+    transact({ purpose: 'abort' }, body.subarray(0, 0), {
+      messageId,
+      ...reports,
+      byteRange,
+      flag: '#',
+    });
   }
 
   function settle(sending: Sending, outcome: PushOutcome): void {
     const { key, messageId } = sending.message;
     sending.settled = true;
     inFlight.delete(messageId);
-    awaited.delete(`report:${messageId}`);
+    awaited.take(`report:${messageId}`);
     if (current === sending) current = undefined;
     if (outcome.outcome === 'acknowledged') remember(messageId, key);
     options.outcome(key, outcome);
@@ -274,8 +249,6 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   function end(reason: string): boolean {
     if (state === 'ended') return false;
     state = 'ended';
-    cancelTimer?.();
-    cancelTimer = undefined;
     const open = [...inFlight.values()];
     inFlight.clear();
     awaited.clear();
@@ -303,8 +276,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     bind() {
       const messageId = freshTid(new Uint8Array(0), random);
       const byteRange = { start: 1, end: 0, total: 0 };
-      const wait = { at: clock.now(), purpose: 'bind' } as const;
-      transact(wait, new Uint8Array(0), { messageId, byteRange, flag: '$' });
+      transact({ purpose: 'bind' }, new Uint8Array(0), { messageId, byteRange, flag: '$' });
     },
     send(message) {
       if (state === 'ended') {
@@ -319,9 +291,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     report,
     drained() {
       // The 30 s count from the last octet written, not from when it was queued.
-      for (const wait of awaited.values()) {
-        if (blockedSince !== undefined && wait.at >= blockedSince) wait.at = clock.now();
-      }
+      if (blockedSince !== undefined) awaited.restart(blockedSince);
       blockedSince = undefined;
       pump();
     },

@@ -101,7 +101,10 @@ export function msrpSession(options: SessionOptions): MsrpSession {
   }
 
   function receive(event: FrameEvent): void {
-    if (state === 'ended') return;
+    if (state === 'ended') {
+      refused('the session has ended', 'RFC 4975 §5.4');
+      return;
+    }
     if (event.kind === 'refusal') {
       receiver.refusal(event);
       if (event.fatal) lose(event.reason);

@@ -99,6 +99,21 @@ describe('two endpoints over loopback', () => {
     expect(await outcome).toEqual({ outcome: 'acknowledged' });
   });
 
+  it('an endpoint that closes flushes the answers it has given', async () => {
+    const { server, client, paths } = await pair();
+    let closed: Promise<void> | undefined;
+    const on = {
+      message(_: IncomingMessage, answer: (status: number) => void) {
+        answer(200);
+        closed ??= client.close();
+      },
+    };
+    client.acceptSession({ localUri: paths.client, remotePath: [paths.server], on });
+    const push = server.connectSession({ localUri: paths.server, remotePath: [paths.client] });
+    expect(await push.send(outgoing(1))).toEqual({ outcome: 'acknowledged' });
+    await closed;
+  });
+
   it('every frame is journaled as it is on the wire', async () => {
     const signals: MsrpSignal[] = [];
     const journal = (signal: MsrpSignal) => signals.push(signal);
@@ -241,5 +256,23 @@ describe('strangers', () => {
     expect(await raw(server, '')).toBe('');
     clock.advance(30_000);
     expect(await quiet).toBe('');
+  });
+
+  it('who drips octets into a frame is cut off', async () => {
+    const clock = simulatedClock();
+    const server = await endpoint({ clock });
+    const own = uri(server, 'p7k2m4qx9w');
+    server.acceptSession({ localUri: own, remotePath: ['msrp://a.example:1/x;tcp'] });
+    const socket = connect(server.port, '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1');
+    });
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(`${bind(own)}MSRP abce SEND\r\n`);
+    await until(() => heard.includes('MSRP abcd 200'));
+    clock.advance(120_001);
+    socket.write('T');
+    await closed;
   });
 });
