@@ -116,6 +116,7 @@ export function transactionStage(options: Partial<TransactionOptions> = {}) {
         onFinal: (of) => heard.push(`final ${title(of)}`),
         onTimeout: () => heard.push('timeout'),
         onUnreachable: (reason) => heard.push(`unreachable: ${reason}`),
+        onCancelSent: (cancel) => heard.push(`${title(readSip(cancel))} sent`),
       });
       return { transaction, octets, message: readSip(octets) };
     },

@@ -195,8 +195,11 @@ export function tcpConnections(
     async close() {
       closed = true;
       stopSweep?.();
+      const gone = [...byId.values()].map(
+        ({ socket }) => new Promise((resolve) => socket.once('close', resolve)),
+      );
       for (const { socket } of byId.values()) socket.destroy();
-      await Promise.all(servers.map(ended));
+      await Promise.all([...gone, ...servers.map(ended)]);
     },
   };
 }

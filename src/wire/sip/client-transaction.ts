@@ -14,6 +14,8 @@ export interface ClientCallbacks {
   onTimeout(): void;
   /** It could not be sent: for the user the same as a 503 (RFC 3261 §8.1.3.1). */
   onUnreachable(reason: string): void;
+  /** The CANCEL that was asked for leaves now: at once, or after the first 1xx. */
+  onCancelSent?(octets: Uint8Array): void;
 }
 
 export type ClientState =

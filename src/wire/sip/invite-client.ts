@@ -51,6 +51,7 @@ export function inviteClient(
   };
   const sendCancel = (octets: Uint8Array): void => {
     context.sendCancel(octets, request.branch, hop);
+    callbacks.onCancelSent?.(octets);
     // RFC 3261 §9.1: without a final response the INVITE counts as cancelled after 64*T1.
     endWait = timers.after(64 * t1Ms, timeOut, undefined);
   };
@@ -62,12 +63,15 @@ export function inviteClient(
     if (ack !== undefined) context.send(ack, hop, () => {});
   };
   const proceed = (response: SipMessage): void => {
-    if (state === 'calling') {
-      stopWaits();
-      state = 'proceeding';
-      if (cancelOctets !== undefined) sendCancel(cancelOctets);
+    if (state === 'proceeding') {
+      callbacks.onProvisional(response);
+      return;
     }
+    stopWaits();
+    state = 'proceeding';
+    const waiting = cancelOctets;
     callbacks.onProvisional(response);
+    if (waiting !== undefined) sendCancel(waiting);
   };
   const accept = (response: SipMessage): void => {
     if (state !== 'accepted') {
