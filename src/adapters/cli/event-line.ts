@@ -1,0 +1,84 @@
+import type { Recorded } from '../../engine/recorded.ts';
+import { parseStreamName } from '../../engine/stream-name.ts';
+import { visible } from '../../wire/visible.ts';
+import { utc } from './table.ts';
+
+/** Longer values are cut: a line is to be looked over, `--json` has everything. */
+const VALUE_CHARACTERS_MAX = 60;
+/** A start line is within this, or not worth more. */
+const START_LINE_OCTETS_MAX = 512;
+
+function cut(text: string): string {
+  return text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text;
+}
+
+function shortValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.length}]`;
+  if (typeof value === 'object' && value !== null) return '{…}';
+  return visible(cut(String(value)));
+}
+
+function shortData(data: unknown): readonly string[] {
+  if (typeof data !== 'object' || data === null) return [];
+  return Object.entries(data).map(([name, value]) => `${visible(name)}=${shortValue(value)}`);
+}
+
+interface Signal {
+  readonly arrow: '⇐' | '⇒';
+  readonly startLine: string | Uint8Array;
+  readonly peer: string;
+}
+
+function startLineOf(octets: Uint8Array): Uint8Array {
+  const head = octets.subarray(0, START_LINE_OCTETS_MAX);
+  const end = head.findIndex((octet) => octet === 13 || octet === 10);
+  return end < 0 ? head : head.subarray(0, end);
+}
+
+/** The signal that caused the event, or that the event is. */
+function signalOf({ stream, type, data, octets, meta }: Recorded): Signal | undefined {
+  if (meta.evidence && octets) {
+    const { transport, remote } = meta.evidence;
+    return { arrow: '⇐', startLine: startLineOf(octets), peer: `${transport} ${remote}` };
+  }
+  if (parseStreamName(stream).category !== 'signal') return undefined;
+  const said = data as Readonly<Record<string, unknown>>;
+  const isOutbound = said.direction === 'out' || /Sent$/.test(type);
+  return {
+    arrow: isOutbound ? '⇒' : '⇐',
+    startLine: String(said.startLine ?? ''),
+    peer: [said.transport, said.remote].filter((part) => part !== undefined).join(' '),
+  };
+}
+
+/** One event as one line of text. */
+export function eventLine(event: Recorded): string {
+  const { position, at, stream, revision, type, data, meta } = event;
+  const moved = meta.to === undefined ? [] : [`${meta.from ?? ''}→${meta.to}`];
+  const effects = meta.effects?.length ? [`[${meta.effects.join(' ')}]`] : [];
+  const signal = signalOf(event);
+  const category = parseStreamName(stream).category;
+  const rest = signal
+    ? [...(category === 'signal' ? [] : shortData(data)), signal.arrow, visible(signal.startLine)]
+    : shortData(data);
+  const peer = signal?.peer ? [`(${visible(signal.peer)})`] : [];
+  const place = `${visible(stream)}#${revision}`;
+  return `${[position, utc(at), place, type, ...moved, ...effects, ...rest, ...peer].join(' ')}\n`;
+}
+
+/** The whole event as plain data; octets in base64. */
+export function eventJson(event: Recorded): Record<string, unknown> {
+  const { position, stream, revision, id, type, at, data, octets, meta } = event;
+  return {
+    position,
+    time: utc(at),
+    stream,
+    revision,
+    id,
+    type,
+    at,
+    data,
+    meta,
+    ...(octets === undefined ? {} : { octets: Buffer.from(octets).toString('base64') }),
+  };
+}
