@@ -35,9 +35,10 @@ export interface Head {
 
 // A byte order mark is an octet like another: positions must agree.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+// By the Encoding Standard this is windows-1252: one character for each octet, ASCII as it is.
+const oneEach = new TextDecoder('latin1');
 
 const TAB = 9;
-const LF = 10;
 const CR = 13;
 const SPACE = 32;
 const COLON = 58;
@@ -53,10 +54,10 @@ interface Lines {
 
 /** Finds the lines and headers of a message in one pass (RFC 3261 §7). */
 export function readHead(octets: Uint8Array, limits: SipLimits): Head {
-  const { text, aligned } = textOf(octets, limits.headBytesMax);
+  const { text, decoded } = textOf(octets, limits.headBytesMax);
   const lines = readLines(text, octets.length, limits);
   // A copy: the caller may use its buffer again before a value is asked for.
-  const head = aligned ? octets : octets.slice(0, lines.bodyStart);
+  const head = decoded ? octets : octets.slice(0, lines.bodyStart);
   const fields: Field[] = [];
   let fault = lines.fault;
   for (let line = 1; line < lines.ends.length; line += 1) {
@@ -67,8 +68,10 @@ export function readHead(octets: Uint8Array, limits: SipLimits): Head {
     }
     fields.push(field);
   }
-  const slice = (from: number, to: number) =>
-    aligned ? text.slice(from, to) : utf8.decode(head.subarray(from, to));
+  const slice = (from: number, to: number) => {
+    const piece = text.slice(from, to);
+    return decoded || isAscii(piece) ? piece : utf8.decode(head.subarray(from, to));
+  };
   return {
     startLine: slice(0, (lines.ends[0] ?? 2) - 2),
     fields,
@@ -81,27 +84,20 @@ export function readHead(octets: Uint8Array, limits: SipLimits): Head {
 }
 
 /**
- * A text whose positions are those of the octets. `aligned`: a slice of it is the value, because
- * decoding never yields more characters than octets, and as many means one for each. Searching a
- * text is several times faster than a loop over octets.
+ * A text whose positions are those of the octets: searching it is several times faster than a loop
+ * over octets. `decoded`: it is also what the octets mean, because UTF-8 never yields more
+ * characters than octets, and as many means one for each.
  */
-function textOf(octets: Uint8Array, bytesMax: number): { text: string; aligned: boolean } {
+function textOf(octets: Uint8Array, bytesMax: number): { text: string; decoded: boolean } {
   const most = octets.length > bytesMax ? octets.subarray(0, bytesMax) : octets;
-  const whole = utf8.decode(most);
-  if (whole.length === most.length) return { text: whole, aligned: true };
-  // Often only the body is beyond ASCII.
-  const head = most.subarray(0, headEnd(most));
-  const decoded = utf8.decode(head);
-  if (decoded.length === head.length) return { text: decoded, aligned: true };
-  return { text: oneCharacterEach(head), aligned: false };
+  const text = utf8.decode(most);
+  if (text.length === most.length) return { text, decoded: true };
+  return { text: oneEach.decode(most), decoded: false };
 }
 
-function headEnd(octets: Uint8Array): number {
-  for (let at = 3; at < octets.length; at += 1) {
-    if (octets[at] !== LF || octets[at - 1] !== CR) continue;
-    if (octets[at - 2] === LF && octets[at - 3] === CR) return at + 1;
-  }
-  return octets.length;
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 127) return false;
+  return true;
 }
 
 function faultAt(reason: string, section: string, status = 400): Fault {
@@ -169,16 +165,6 @@ function tooLarge(
   const bounds = `${lineBytesMax} octets a line, ${headerLinesMax} lines, ${headBytesMax} in all`;
   const fault = faultAt(`${what} is too large: ${bounds}`, 'RFC 3261 §21.5.14', 513);
   return { ends, bodyStart, fault, plain: false };
-}
-
-/** ISO 8859-1, so that each octet is one character. */
-function oneCharacterEach(octets: Uint8Array): string {
-  let text = '';
-  // Arguments go on the stack: a few thousand at a time.
-  for (let at = 0; at < octets.length; at += 4096) {
-    text += String.fromCharCode(...octets.subarray(at, at + 4096));
-  }
-  return text;
 }
 
 function readField(text: string, start: number, end: number): Field | undefined {

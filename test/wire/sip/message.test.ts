@@ -72,6 +72,18 @@ describe('reading', () => {
     }
   });
 
+  it('keeps positions whatever the octets', () => {
+    const raw = request(['Y-Z: 0', `Subject: ${'x'.repeat(128)}`, 'Priority: urgent']);
+    const first = text(raw).indexOf('xxx');
+    for (let n = 0; n < 128; n += 1) raw[first + n] = 128 + n;
+    expect(
+      message(raw)
+        .fields.map((field) => field.name)
+        .slice(-2),
+    ).toEqual(['subject', 'priority']);
+    expect(message(raw).first('priority')).toBe('urgent');
+  });
+
   it('leaves out empty lines before and surplus octets behind [RFC 3261 §7.5, §18.3]', () => {
     const whole = request(['Content-Length: 3'], 'abc');
     const datagram = octets(`\r\n\r\n${text(whole)}surplus`);
