@@ -49,6 +49,8 @@ type Draft = { -readonly [Key in keyof SignalSummary]: SignalSummary[Key] };
 /** Bodies that are protocol text and may hold credentials or session ids; so may an untyped one. */
 const PROTOCOL_TEXT = /^\s*(application\/sdp|message\/|multipart\/)/i;
 
+const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Prepares one whole SIP message or MSRP frame for the journal. Total: any octets will do. */
@@ -135,8 +137,9 @@ function readBody(
 ): void {
   summary.bodyBytes = body.length;
   summary.bodySha256 = hexOf(sha256(body));
-  const type = parseMediaType(summary.contentType ?? '');
-  const boundary = type?.name.startsWith('multipart/') ? type.params.get('boundary') : undefined;
+  const { contentType = '' } = summary;
+  if (!/^multipart\//i.test(contentType)) return;
+  const boundary = parseMediaType(contentType)?.params.get('boundary');
   if (boundary === undefined) return;
   // A chunk of a larger body ends early: what was complete is still told.
   const partHeaders = parseMultipart(body, boundary).parts.map((part) => part.headers);
@@ -145,6 +148,6 @@ function readBody(
 
 function hexOf(octets: Uint8Array): string {
   let hex = '';
-  for (const octet of octets) hex += (octet < 16 ? '0' : '') + octet.toString(16);
+  for (const octet of octets) hex += HEX[octet];
   return hex;
 }

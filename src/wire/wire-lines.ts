@@ -8,28 +8,39 @@ export type LineRole =
   | 'path'
   | 'credentials';
 
-const ROLES: ReadonlyMap<string, LineRole> = new Map([
-  ['call-id', 'callId'],
-  ['i', 'callId'],
-  ['cseq', 'cseq'],
-  ['content-type', 'contentType'],
-  ['c', 'contentType'],
-  ['message-id', 'messageId'],
-  ['byte-range', 'byteRange'],
-  ['to-path', 'path'],
-  ['from-path', 'path'],
-  ['use-path', 'path'],
-  ['a=path', 'path'],
-  ['authorization', 'credentials'],
-  ['proxy-authorization', 'credentials'],
-  ['www-authenticate', 'credentials'],
-  ['proxy-authenticate', 'credentials'],
-  ['authentication-info', 'credentials'],
-  ['proxy-authentication-info', 'credentials'],
-]);
+const NAMES: Readonly<Record<LineRole, readonly string[]>> = {
+  callId: ['call-id', 'i'],
+  cseq: ['cseq'],
+  contentType: ['content-type', 'c'],
+  messageId: ['message-id'],
+  byteRange: ['byte-range'],
+  path: ['to-path', 'from-path', 'use-path', 'a=path'],
+  credentials: [
+    'authorization',
+    'proxy-authorization',
+    'www-authenticate',
+    'proxy-authenticate',
+    'authentication-info',
+    'proxy-authentication-info',
+  ],
+};
 
-/** The longest of those names: no line needs to be searched further for its colon. */
-const NAME_OCTETS_MAX = 'proxy-authentication-info'.length;
+interface NamedRole {
+  readonly name: Uint8Array;
+  readonly role: LineRole;
+}
+
+/** By the length of the name, so that most lines are told apart without a comparison. */
+const ROLES: NamedRole[][] = [];
+for (const role of Object.keys(NAMES) as LineRole[]) {
+  for (const name of NAMES[role]) {
+    ROLES[name.length] ??= [];
+    ROLES[name.length]?.push({ name: new TextEncoder().encode(name), role });
+  }
+}
+
+/** No line needs to be searched further for its colon than the longest name and white space go. */
+const COLON_OCTETS_MAX = ROLES.length + 2;
 
 const TAB = 9;
 const LF = 10;
@@ -61,7 +72,7 @@ export function wireLines(
     while (next < range.end && (octets[next] === SPACE || octets[next] === TAB)) {
       next = afterLine(octets, next, range.end);
     }
-    const searchEnd = Math.min(next, start + NAME_OCTETS_MAX + 2);
+    const searchEnd = Math.min(next, start + COLON_OCTETS_MAX);
     let colon = start;
     while (colon < searchEnd && octets[colon] !== COLON) colon += 1;
     if (colon < searchEnd) visit(start, colon, textEnd(octets, start, next));
@@ -75,12 +86,16 @@ export function roleOf(octets: Uint8Array, start: number, colon: number): LineRo
   let end = colon;
   // RFC 3261 §25.1: HCOLON allows white space before the colon.
   while (octets[end - 1] === SPACE || octets[end - 1] === TAB) end -= 1;
-  let name = '';
-  for (let at = start; at < end; at += 1) {
-    const octet = octets[at] ?? 0;
-    name += String.fromCharCode(octet >= 65 && octet <= 90 ? octet + 32 : octet);
+  for (const { name, role } of ROLES[end - start] ?? []) {
+    let same = 0;
+    while (same < name.length && lowerCase(octets[start + same]) === name[same]) same += 1;
+    if (same === name.length) return role;
   }
-  return ROLES.get(name);
+  return undefined;
+}
+
+function lowerCase(octet = 0): number {
+  return octet >= 65 && octet <= 90 ? octet + 32 : octet;
 }
 
 function afterLine(octets: Uint8Array, from: number, end: number): number {

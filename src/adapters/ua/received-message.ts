@@ -1,5 +1,5 @@
 import { openEncapsulated } from '../../wire/mime/encapsulation.ts';
-import { findOctets } from '../../wire/mime/find-octets.ts';
+import { needle } from '../../wire/msrp/needle.ts';
 import type { IncomingMessage } from '../../wire/msrp/session.ts';
 
 /** A pushed message as the client understood it. */
@@ -23,8 +23,7 @@ export interface ReceivedMessage {
   readonly text: string;
 }
 
-const EMPTY_LINE = new TextEncoder().encode('\r\n\r\n');
-const END_LINE = new TextEncoder().encode('\r\n-------');
+const EMPTY_LINE = needle(new TextEncoder().encode('\r\n\r\n'));
 const decoder = new TextDecoder();
 
 /** Reads a pushed body; one that is no encapsulation is taken as plain content. */
@@ -47,17 +46,11 @@ export function receivedMessage(incoming: IncomingMessage, duplicate: boolean): 
 
 /** Behind the empty line; of an MSRP request without its end-line (RFC 4975 §7.1). */
 function contentOf(type: string, message: Uint8Array): Uint8Array {
-  const head = findOctets(message, EMPTY_LINE);
+  const head = EMPTY_LINE.find(message, 0, message.length);
   if (head === -1) return new Uint8Array(0);
   const content = message.subarray(head + EMPTY_LINE.length);
   if (type !== 'message/msrp') return content;
-  let end = -1;
-  for (
-    let at = findOctets(content, END_LINE);
-    at !== -1;
-    at = findOctets(content, END_LINE, at + 1)
-  ) {
-    end = at;
-  }
-  return end === -1 ? content : content.subarray(0, end);
+  // The end-line is the last line; a CRLF closes it and another one the content.
+  const lastLine = content.lastIndexOf(10, -2);
+  return lastLine === -1 ? content : content.subarray(0, Math.max(0, lastLine - 1));
 }

@@ -1,4 +1,4 @@
-import { findOctets } from './find-octets.ts';
+import { needle } from '../msrp/needle.ts';
 
 /** `-` and a decimal number of attempts: enough for one per octet of any body. */
 const SUFFIX_OCTETS_MAX = 9;
@@ -8,10 +8,10 @@ const SUFFIX_OCTETS_MAX = 9;
  * `-2`, … that is free. The same bodies give the same boundary. One pass, however often it occurs.
  */
 export function freeBoundary(seed: string, bodies: readonly Uint8Array[]): string {
-  const delimiter = new TextEncoder().encode(`--${seed}`);
+  const delimiter = needle(new TextEncoder().encode(`--${seed}`));
   const taken = new Set<string>();
   for (const body of bodies) {
-    for (let at = findOctets(body, delimiter); at !== -1; ) {
+    for (let at = delimiter.find(body, 0, body.length); at !== -1; ) {
       // Every boundary that these octets continue is taken, so each beginning of them is.
       let suffix = '';
       taken.add(suffix);
@@ -20,7 +20,7 @@ export function freeBoundary(seed: string, bodies: readonly Uint8Array[]): strin
         suffix += String.fromCharCode(octet);
         taken.add(suffix);
       }
-      at = findOctets(body, delimiter, at + 1);
+      at = delimiter.find(body, at + 1, body.length);
     }
   }
   if (!taken.has('')) return seed;

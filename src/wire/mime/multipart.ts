@@ -1,4 +1,5 @@
-import { findOctets, joinOctets } from './find-octets.ts';
+import { type Needle, needle } from '../msrp/needle.ts';
+import { joinOctets } from '../msrp/render.ts';
 
 /** A name and its value, as `Content-Type` and `text/plain`. */
 export type PartHeader = readonly [name: string, value: string];
@@ -47,7 +48,7 @@ const CRLF = encoder.encode('\r\n');
  */
 export function renderMultipart(parts: readonly Part[], boundary: string): Uint8Array {
   if (!BOUNDARY.test(boundary)) throw new Error(`not a multipart boundary: ${boundary}`);
-  const delimiter = encoder.encode(`--${boundary}`);
+  const delimiter = needle(encoder.encode(`--${boundary}`));
   const pieces: Uint8Array[] = [];
   for (const part of parts) {
     let head = `--${boundary}\r\n`;
@@ -57,7 +58,10 @@ export function renderMultipart(parts: readonly Part[], boundary: string): Uint8
       }
       head += `${name}: ${value}\r\n`;
     }
-    if (findOctets(part.body, delimiter) !== -1 || head.indexOf(`--${boundary}`, 2) !== -1) {
+    if (
+      delimiter.find(part.body, 0, part.body.length) !== -1 ||
+      head.indexOf(`--${boundary}`, 2) !== -1
+    ) {
       throw new Error(`boundary ${boundary} occurs in a part: choose another`);
     }
     pieces.push(encoder.encode(`${head}\r\n`), part.body, CRLF);
@@ -80,7 +84,7 @@ export function parseMultipart(body: Uint8Array, boundary: string): ParsedMultip
     parts,
   });
   if (!BOUNDARY.test(boundary)) return refuse('the boundary parameter is no boundary');
-  const delimiter = encoder.encode(`--${boundary}`);
+  const delimiter = needle(encoder.encode(`--${boundary}`));
   let here = nextDelimiter(body, delimiter, 0);
   while (here !== undefined && !here.closes) {
     if (parts.length === MULTIPART_PARTS_MAX) return refuse('too many parts');
@@ -102,12 +106,8 @@ interface Delimiter {
   readonly closes: boolean;
 }
 
-function nextDelimiter(
-  body: Uint8Array,
-  delimiter: Uint8Array,
-  from: number,
-): Delimiter | undefined {
-  for (let start = findOctets(body, delimiter, from); start !== -1; ) {
+function nextDelimiter(body: Uint8Array, delimiter: Needle, from: number): Delimiter | undefined {
+  for (let start = delimiter.find(body, from, body.length); start !== -1; ) {
     const startsLine = start === 0 || (body[start - 1] === LF && body[start - 2] === CR);
     if (startsLine) {
       let at = start + delimiter.length;
@@ -117,7 +117,7 @@ function nextDelimiter(
       if (body[at] === CR && body[at + 1] === LF) return { start, end: at + 2, closes };
       if (closes && at === body.length) return { start, end: at, closes };
     }
-    start = findOctets(body, delimiter, start + delimiter.length);
+    start = delimiter.find(body, start + delimiter.length, body.length);
   }
   return undefined;
 }
@@ -157,6 +157,7 @@ export function parseFields(octets: Uint8Array): {
 
 /** Where the line that holds `from` ends: at its CRLF or at the end of the octets. */
 function endOfLine(octets: Uint8Array, from: number): number {
-  const end = findOctets(octets, CRLF, from);
-  return end === -1 ? octets.length : end;
+  let at = octets.indexOf(CR, from);
+  while (at !== -1 && octets[at + 1] !== LF) at = octets.indexOf(CR, at + 1);
+  return at === -1 ? octets.length : at;
 }

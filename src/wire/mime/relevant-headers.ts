@@ -1,23 +1,24 @@
+import { joinOctets } from '../msrp/render.ts';
 import { renderSipDate } from '../sip/date.ts';
 import type { Field, SipMessage } from '../sip/message.ts';
-import { joinOctets } from './find-octets.ts';
 
 /** The header that Privacy is about, as its lower-case long form. */
 export const IDENTITY = 'p-asserted-identity';
 
-/** The header part, in this order; those absent are omitted (IM-11.3.2.7-8, A-24, A-50). */
-const RELEVANT_HEADERS: readonly (readonly [field: string, name: string])[] = [
-  ['to', 'To'],
-  ['from', 'From'],
-  ['date', 'Date'],
-  ['subject', 'Subject'],
-  ['priority', 'Priority'],
-  ['call-id', 'Call-ID'],
-  [IDENTITY, 'P-Asserted-Identity'],
-];
-
 const encoder = new TextEncoder();
 const CRLF = encoder.encode('\r\n');
+
+/** The header part, in this order; those absent are omitted (IM-11.3.2.7-8, A-24, A-50). */
+const RELEVANT_HEADERS = [
+  'To',
+  'From',
+  'Date',
+  'Subject',
+  'Priority',
+  'Call-ID',
+  'P-Asserted-Identity',
+].map((name) => ({ name: name.toLowerCase(), label: encoder.encode(`${name}: `) }));
+const TIMESTAMP = encoder.encode('Timestamp: ');
 
 /**
  * Whether the sender asked that the identity be withheld: Privacy `id`, `header` or `user`
@@ -43,20 +44,21 @@ export function relevantHeaders(
 ): Uint8Array {
   const { receivedAt, dateSource, withholdsIdentity } = options;
   const pieces: Uint8Array[] = [];
-  const add = (name: string, value: Uint8Array) =>
-    pieces.push(encoder.encode(`${name}: `), value, CRLF);
-  for (const [field, name] of RELEVANT_HEADERS) {
-    if (field === IDENTITY && withholdsIdentity) continue;
-    const values = message.fields
-      .filter((candidate) => candidate.name === field)
-      .map((found) => lineValue(message, found));
-    if (field === 'date' && (dateSource === 'received' || values.length === 0)) {
-      add(name, encoder.encode(renderSipDate(receivedAt)));
-    } else {
-      for (const value of values) add(name, value);
+  for (const { name, label } of RELEVANT_HEADERS) {
+    if (name === IDENTITY && withholdsIdentity) continue;
+    let found = false;
+    if (name !== 'date' || dateSource === 'original') {
+      for (const field of message.fields) {
+        if (field.name !== name) continue;
+        pieces.push(label, lineValue(message, field), CRLF);
+        found = true;
+      }
+    }
+    if (name === 'date' && !found) {
+      pieces.push(label, encoder.encode(renderSipDate(receivedAt)), CRLF);
     }
   }
-  add('Timestamp', encoder.encode(renderTimestamp(receivedAt)));
+  pieces.push(TIMESTAMP, encoder.encode(renderTimestamp(receivedAt)), CRLF);
   return joinOctets(pieces);
 }
 

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { freeBoundary } from '../../../src/wire/mime/boundary.ts';
-import { findOctets } from '../../../src/wire/mime/find-octets.ts';
 import {
   MULTIPART_PARTS_MAX,
   type Part,
   parseMultipart,
   renderMultipart,
 } from '../../../src/wire/mime/multipart.ts';
+import { needle } from '../../../src/wire/msrp/needle.ts';
 
 const seed = Number(process.env.RESTANTE_SEED ?? 20261122);
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -43,7 +43,8 @@ describe('multipart [RFC 2046 §5.1.1]', () => {
         fc.pre(!JSON.stringify(all.map((each) => each.headers)).includes('--b'));
         const bodies = all.map((each) => each.body);
         const boundary = freeBoundary('b', bodies);
-        for (const each of bodies) expect(findOctets(each, utf8(`--${boundary}`))).toBe(-1);
+        const delimiter = needle(utf8(`--${boundary}`));
+        for (const each of bodies) expect(delimiter.find(each, 0, each.length)).toBe(-1);
         const parsed = parseMultipart(renderMultipart(all, boundary), boundary);
         expect(parsed.kind).toBe('parts');
         expect(parsed.parts.map((each) => each.headers)).toEqual(all.map((each) => each.headers));
