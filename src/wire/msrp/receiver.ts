@@ -155,6 +155,10 @@ export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
     messageId: string,
     message: Omit<IncomingMessage, 'messageId'>,
   ): void {
+    if (unanswered.has(frame.tid)) {
+      refuse(frame, 400, 'the transaction id is in use', '§7.1');
+      return;
+    }
     finish(messageId, { waiting: [frame], bytes: message.body.length });
     unanswered.set(frame.tid, messageId);
     options.completed(frame.tid, { messageId, ...message });

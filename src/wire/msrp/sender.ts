@@ -1,6 +1,12 @@
 /** The sending half of an MSRP session (RFC 4975 §§5.4, 7.1, 10): no sockets, time injected. */
 import type { MsrpRequest, MsrpResponse } from './frame.ts';
-import { CHUNK_BYTES, TRANSACTION_MS, UNINTERRUPTED_BYTES_MAX, WINDOW_MESSAGES } from './limits.ts';
+import {
+  CHUNK_BYTES,
+  MSRP_LIMITS,
+  TRANSACTION_MS,
+  UNINTERRUPTED_BYTES_MAX,
+  WINDOW_MESSAGES,
+} from './limits.ts';
 import { type OctetRanges, octetRanges } from './ranges.ts';
 import { freshTid, renderSend } from './render.ts';
 import { openTransactions, type SessionClock } from './transactions.ts';
@@ -159,7 +165,8 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   function expired({ purpose, sending }: Awaited): void {
     if (purpose === 'abort' || sending?.settled || (purpose === 'bind' && answered)) return;
     if (sending !== undefined) settle(sending, { outcome: 'timeout' });
-    if (purpose !== 'reports') lose('no answer within the transaction time');
+    if (purpose === 'reports') pump();
+    else lose('no answer within the transaction time');
   }
 
   function response(frame: MsrpResponse): boolean {
@@ -180,6 +187,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
         }
       }
     }
+    pump();
     return true;
   }
 
@@ -194,14 +202,17 @@ export function msrpSender(options: SenderOptions): MsrpSender {
       else if (past !== undefined && acknowledged.delete(messageId)) {
         options.takenBack(past.key, status.code);
       }
+      pump();
       return true;
     }
     if (sending === undefined || !wantsReports || byteRange === undefined) return true;
+    if (sending.reported.count > MSRP_LIMITS.gapsMax) return true;
     const total = sending.message.body.length;
     sending.reported.add(byteRange.start, byteRange.end === '*' ? total : byteRange.end);
     if (sending.sent === total && sending.reported.covers(total)) {
       settle(sending, { outcome: 'acknowledged' });
     }
+    pump();
     return true;
   }
 
@@ -232,7 +243,6 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     if (current === sending) current = undefined;
     if (outcome.outcome === 'acknowledged') remember(messageId, key);
     options.outcome(key, outcome);
-    pump();
   }
 
   /** a 200 can be taken back by a failure REPORT as long as a transaction could last. */

@@ -147,6 +147,15 @@ describe('answers [RFC 4975 §7.2]', () => {
     expect(bodies(made)).toEqual(['hello', 'hello']);
   });
 
+  it('a transaction id that still waits for its answer → 400', () => {
+    const made = receiving();
+    made.peer(chunk('t001', '1-5/5', 'hello', '$'));
+    made.peer(chunk('t001', '1-5/5', 'world', '$').replace('m123', 'm124'));
+    expect(made.wrote).toEqual(['400 $']);
+    made.session.answer('t001', 200);
+    expect(bodies(made)).toEqual(['hello']);
+  });
+
   it('no Message-ID → 400', () => {
     const made = receiving();
     made.peer(sends('t001', 'Content-Type: a/b\r\n\r\nx'));

@@ -131,18 +131,19 @@ describe('sending', () => {
 
   it('no answer for 30 s: timeout, and the session is over [RFC 4975 §7.1.4]', () => {
     const clock = simulatedClock();
-    const made = connected({ clock });
+    const made = connected({ clock, windowMessages: 2 });
     made.peer(says(made.frames[0], 200));
     clock.advance(10_000);
-    made.session.send(message('1'));
-    made.session.send(message('2'));
+    for (const key of ['1', '2', '3']) made.session.send(message(key));
     clock.advance(29_999);
     expect(made.outcomes()).toEqual([]);
     expect(clock.pending()).toBe(1);
     clock.advance(1);
     expect(made.outcomes()[0]).toBe('1 {"outcome":"timeout"}');
     expect(made.outcomes()[1]).toContain('"sessionLost"');
+    expect(made.outcomes()[2]).toContain('"sent":false');
     expect(clock.pending()).toBe(0);
+    expect(made.wrote).toHaveLength(3);
   });
 
   it('the 30 s count from when the transport took the octets', () => {
