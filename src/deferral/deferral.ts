@@ -4,21 +4,14 @@
  */
 import { chart } from '../engine/decide.ts';
 import type { Input, Outcome, Submit } from '../engine/input.ts';
-import type {
-  Clock,
-  Digest,
-  Effect,
-  EffectHandler,
-  EventStore,
-  Identifiers,
-  Views,
-} from '../engine/ports.ts';
+import type { Clock, Digest, Effect, EffectHandler, EventStore, Views } from '../engine/ports.ts';
 import { openRecordStream } from '../engine/record-stream.ts';
 import type { Recorded } from '../engine/recorded.ts';
 import { createRunner, type Runner } from '../engine/runner.ts';
 import { parseStreamName, streamName } from '../engine/stream-name.ts';
 import { createTimers, type Timer, type Timers } from '../engine/timers.ts';
-import type { DeliveryEffect } from '../machines/delivery/effects.ts';
+import type { DeliveryEffect, DeliveryReport } from '../machines/delivery/effects.ts';
+import { GRACE_MS } from '../machines/delivery/limits.ts';
 import { deliveryMachine } from '../machines/delivery/machine.ts';
 import type { MailboxEffect, StartTimer } from '../machines/mailbox/effects.ts';
 import { mailboxMachine } from '../machines/mailbox/machine.ts';
@@ -44,7 +37,6 @@ export interface DeferralOptions {
   readonly views: Views;
   readonly clock: Clock;
   readonly digest: Digest;
-  readonly identifiers: Identifiers;
   /** Names this node's own streams. */
   readonly node: string;
   /** Keys what goes on the wire: the same secret for all nodes and restarts of one store. */
@@ -68,7 +60,7 @@ export interface Deferral {
   readonly timers: Timers;
   /** From now on effects are performed. Resolves when what was open in the log is taken up. */
   start(transports: Transports): Promise<{ readonly timers: number; readonly deliveries: number }>;
-  /** No new delivery is opened; resolves when none is open, or after `withinMs`. */
+  /** Opens no delivery any more; those still open after `withinMs` are ended with a BYE. */
   drain(withinMs: number): Promise<void>;
   /** Stops timers and waits for what is being decided. */
   close(): Promise<void>;
@@ -170,7 +162,12 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
       async closeChannel({ event }) {
         channels.close(parseStreamName(event.stream).id);
       },
-      reportDelivery: (effect) => reportDelivery({ submit, views, clock }, effect),
+      async reportDelivery(effect) {
+        // The next start reports it and tries again at once; here nothing more would be opened.
+        const { cause } = effect.params as DeliveryReport;
+        if (draining && cause === 'restart') return;
+        await reportDelivery({ submit, views, clock }, effect);
+      },
       async startTimer({ event, params }) {
         timers.start({ stream: event.stream, ...(params as StartTimer) });
       },
@@ -196,6 +193,23 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
       openDeliveries: new Map(open),
       known,
     };
+  }
+
+  async function noneOpen(withinMs: number): Promise<void> {
+    const until = clock.now() + withinMs;
+    while (clock.now() < until && (await views.range(openDeliveryView, { limit: 1 })).length > 0) {
+      await new Promise<void>((resolve) => clock.timer(DRAIN_POLL_MS, resolve));
+    }
+  }
+
+  async function interrupt(delivery: string, since: number, of?: string): Promise<void> {
+    const account = of ?? (await views.get(deliveryView, delivery))?.account ?? '';
+    await submit(deliveryStream(delivery), {
+      type: 'DeliveryInterrupted',
+      at: clock.now(),
+      data: { account, cause: 'restart' },
+      cause: `interrupted ${since}`,
+    });
   }
 
   /** The last event of an ended delivery decided the report: it is performed again. */
@@ -233,12 +247,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
             timers.start(step.timer);
             break;
           case 'interrupt':
-            await submit(deliveryStream(step.delivery), {
-              type: 'DeliveryInterrupted',
-              at: clock.now(),
-              data: { account: step.account, cause: 'restart' },
-              cause: `interrupted ${startedAt}`,
-            });
+            await interrupt(step.delivery, startedAt, step.account);
             break;
           case 'report':
             await reportAgain(step.delivery);
@@ -251,13 +260,10 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     },
     async drain(withinMs) {
       draining = true;
-      const until = clock.now() + withinMs;
-      while (
-        clock.now() < until &&
-        (await views.range(openDeliveryView, { limit: 1 })).length > 0
-      ) {
-        await new Promise<void>((resolve) => clock.timer(DRAIN_POLL_MS, resolve));
-      }
+      await noneOpen(withinMs);
+      const open = await views.range(openDeliveryView);
+      for (const [delivery] of open) await interrupt(delivery, clock.now());
+      if (open.length > 0) await noneOpen(GRACE_MS + DRAIN_POLL_MS);
     },
     async close() {
       timers.close();

@@ -32,10 +32,10 @@ const encoder = new TextEncoder();
  * reception + Expires; `deferred.maxAge` after reception when it has no Expires.
  */
 export function expiryOf(message: SipMessage, receivedAt: number): number {
-  const expiresSeconds = parseExpires(message.first('expires') ?? '');
-  if (expiresSeconds === undefined) return receivedAt + DEFERRED_AGE_MAX_MS;
+  const validMs = parseExpires(message.first('expires') ?? '');
+  if (validMs === undefined) return receivedAt + DEFERRED_AGE_MAX_MS;
   const sentAt = parseSipDate(message.first('date') ?? '') ?? receivedAt;
-  return sentAt + expiresSeconds * 1000;
+  return sentAt + validMs;
 }
 
 /**

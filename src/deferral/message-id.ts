@@ -19,9 +19,8 @@ export function messageIds(options: {
   };
 }
 
-/** The highest decimal part among the recorded ids of this host. */
-export async function lastMessageId(views: Views, host: string): Promise<string | undefined> {
+/** The highest decimal part among all recorded ids, of whatever host. */
+export async function lastMessageId(views: Views): Promise<string | undefined> {
   const rows = await views.range(messageView, { reverse: true, limit: 1 });
-  const id = rows[0]?.[0];
-  return id?.endsWith(`@${host}`) ? id.slice(0, id.indexOf('@')) : id?.split('@')[0];
+  return rows[0]?.[0].split('@')[0];
 }

@@ -38,7 +38,7 @@ export const APPEND_BYTES_MAX = 900 * 1024;
 
 export interface EventStore {
   /**
-   * Appends all events or none.
+   * Appends all events or none. Appends of one process are taken in the order of the calls.
    * Repeating an append with the same event ids and the same expected revision after it succeeded
    * answers `appended` again and writes nothing.
    */

@@ -1,27 +1,21 @@
 /**
- * A stream with a single writer that nobody waits for: signals, refusals, findings. Records go out
- * in the order in which they came, with the next commit of anybody; at most one append is in flight.
+ * A stream with a single writer that nobody waits for: signals, refusals, findings. Records keep
+ * their place: what is recorded before an event is submitted stands before it in the log, since
+ * appends are handed to the store in order and none waits for the one before.
  */
 import { uuidOf } from './identity.ts';
-import { APPEND_BYTES_MAX, type Digest, type EventStore, type ExpectedRevision } from './ports.ts';
+import { APPEND_BYTES_MAX, type Digest, type EventStore } from './ports.ts';
 import type { Candidate } from './recorded.ts';
 
 export interface RecordStream {
   record(type: string, at: number, data: unknown, octets?: Uint8Array): void;
-  /** Resolves when everything recorded so far is in the log. */
+  /** Resolves when everything recorded so far is in the log, or was reported lost. */
   flushed(): Promise<void>;
 }
 
-/** Records that wait for the log; beyond it new ones are counted and not kept. */
+/** Records on their way to the log; beyond it new ones are counted and not kept. */
 export const RECORDS_WAITING_MAX = 100_000;
 const HEAD_BYTES_ESTIMATE = 1_024;
-
-interface Waiting {
-  readonly type: string;
-  readonly at: number;
-  readonly data: unknown;
-  readonly octets: Uint8Array | undefined;
-}
 
 export async function openRecordStream(options: {
   readonly store: EventStore;
@@ -32,9 +26,14 @@ export async function openRecordStream(options: {
 }): Promise<RecordStream> {
   const { store, stream, digest, onLoss } = options;
   const namespace = digest.sha256(new TextEncoder().encode(stream)).slice(0, 16);
-  let expected: ExpectedRevision = (await store.last(stream))?.revision ?? 'none';
-  let waiting: Waiting[] = [];
-  let writing: Promise<void> | undefined;
+  /** Revision of the last record handed to the store; -1 before the first. */
+  let handed = (await store.last(stream))?.revision ?? -1;
+  let batch: Candidate[] = [];
+  let batchBytes = 0;
+  let waiting = 0;
+  const writing = new Set<Promise<void>>();
+  /** Set while the stream's head is looked up after a loss: records wait for it. */
+  let resuming: Promise<void> | undefined;
 
   /** Ids need no hash of their own: one writer, so the revision says it all. */
   function idOf(revision: number): string {
@@ -43,47 +42,57 @@ export async function openRecordStream(options: {
     return uuidOf(octets);
   }
 
-  function take(): Candidate[] {
-    const next = expected === 'none' ? 0 : expected + 1;
-    const batch: Candidate[] = [];
-    let bytes = 0;
-    for (const { type, at, data, octets } of waiting) {
-      bytes += HEAD_BYTES_ESTIMATE + (octets?.length ?? 0);
-      if (batch.length > 0 && bytes > APPEND_BYTES_MAX) break;
-      const id = idOf(next + batch.length);
-      batch.push({ id, type, at, data, ...(octets === undefined ? {} : { octets }), meta: {} });
-    }
-    waiting = waiting.slice(batch.length);
-    return batch;
+  function hand(): void {
+    if (resuming || batch.length === 0) return;
+    const first = handed + 1;
+    const events = batch.map((record, index) => ({ ...record, id: idOf(first + index) }));
+    const expected = handed < 0 ? 'none' : handed;
+    handed += events.length;
+    batch = [];
+    batchBytes = 0;
+    const work = store
+      .append(stream, expected, events, { flush: 'next' })
+      .then((result) => {
+        waiting -= events.length;
+        if (result.outcome === 'appended') return;
+        lost(events.length, result.outcome === 'unknown' ? result.reason : 'appended out of turn');
+      })
+      .catch((fault: unknown) => {
+        waiting -= events.length;
+        lost(events.length, String(fault));
+      });
+    writing.add(work);
+    void work.finally(() => writing.delete(work));
   }
 
-  async function write(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = take();
-      let result = await store.append(stream, expected, batch, { flush: 'next' });
-      // The same ids at the same revision: repeating an unknown outcome writes nothing twice.
-      if (result.outcome === 'unknown') result = await store.append(stream, expected, batch);
-      if (result.outcome === 'appended') {
-        expected = result.revision;
-      } else {
-        onLoss(batch.length, result.outcome === 'unknown' ? result.reason : 'a second writer');
-        expected = (await store.last(stream))?.revision ?? 'none';
-      }
-    }
+  /** What was handed over after the lost ones fails as well; then the stream goes on at its head. */
+  function lost(count: number, reason: string): void {
+    onLoss(count, reason);
+    resuming ??= (async () => {
+      await Promise.all(writing);
+      handed = (await store.last(stream))?.revision ?? -1;
+    })()
+      .catch((fault: unknown) => onLoss(0, String(fault)))
+      .finally(() => {
+        resuming = undefined;
+        hand();
+      });
   }
 
   return {
     record(type, at, data, octets) {
-      if (waiting.length >= RECORDS_WAITING_MAX) return onLoss(1, 'the log is too slow');
-      waiting.push({ type, at, data, octets });
-      writing ??= write()
-        .catch((fault: unknown) => onLoss(waiting.length, String(fault)))
-        .finally(() => {
-          writing = undefined;
-        });
+      if (waiting >= RECORDS_WAITING_MAX) return onLoss(1, 'the log is too slow');
+      waiting += 1;
+      const bytes = HEAD_BYTES_ESTIMATE + (octets?.length ?? 0);
+      if (batchBytes + bytes > APPEND_BYTES_MAX) hand();
+      // What is recorded in one turn goes out as one append.
+      if (batch.length === 0) queueMicrotask(hand);
+      batchBytes += bytes;
+      batch.push({ id: '', type, at, data, ...(octets === undefined ? {} : { octets }), meta: {} });
     },
     async flushed() {
-      while (writing) await writing;
+      hand();
+      while (writing.size > 0 || resuming) await Promise.all([...writing, resuming]);
     },
   };
 }

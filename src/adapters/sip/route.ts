@@ -1,0 +1,94 @@
+/** Where a request towards a subscriber goes. */
+import type { Views } from '../../engine/ports.ts';
+import type { Binding } from '../../machines/mailbox/events.ts';
+import { registrationView } from '../../projections/registrations.ts';
+import type { Hop } from '../../wire/sip/hop.ts';
+import { parseUri } from '../../wire/sip/uri.ts';
+import { hostPort } from './observe-options.ts';
+
+export interface NextHop {
+  readonly transport: 'udp' | 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Route {
+  readonly hop: Hop;
+  /** Route values for an initial request: through the core, when there is one. */
+  readonly routes: readonly string[];
+}
+
+export interface Router {
+  /** The way of an initial request for the subscriber; `undefined`: no way is known. */
+  toSubscriber(account: string, at: number): Promise<Route | undefined>;
+  /** The way of a request whose next URI is known (RFC 3261 §8.1.2), else that to the subscriber. */
+  toUri(uri: string, account: string, at: number): Promise<Hop | undefined>;
+}
+
+const SIP_PORT = 5060;
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+
+export function router(options: {
+  readonly views: Views;
+  readonly nextHop: NextHop | undefined;
+  /** Our own end towards a peer: `host:port` of the listener of that transport and family. */
+  localFor(transport: 'udp' | 'tcp', host: string): string | undefined;
+}): Router {
+  const { views, nextHop, localFor } = options;
+
+  function hopTo(transport: 'udp' | 'tcp', host: string, port: number): Hop | undefined {
+    const bare = host.startsWith('[') ? host.slice(1, -1) : host;
+    const local = localFor(transport, bare);
+    return local === undefined ? undefined : { transport, host: bare, port, local };
+  }
+
+  /** Only addresses: names are not looked up, the source address stands in for them. */
+  function hopOfUri(text: string): Hop | undefined {
+    const uri = parseUri(text);
+    if (!uri || !ADDRESS.test(uri.host)) return undefined;
+    const transport = uri.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp';
+    return hopTo(transport, uri.host, uri.port ?? SIP_PORT);
+  }
+
+  function hopOfSource(source: string): Hop | undefined {
+    const [transport, address = ''] = source.split(' ');
+    const colon = address.lastIndexOf(':');
+    const port = Number(address.slice(colon + 1));
+    return hopTo(transport === 'tcp' ? 'tcp' : 'udp', address.slice(0, colon), port);
+  }
+
+  /** A client whose contact is not where its REGISTER came from is reached where it came from. */
+  function hopOfBinding({ contact, source }: Binding): Hop | undefined {
+    const named = hopOfUri(contact);
+    if (source === undefined) return named;
+    const seen = hopOfSource(source);
+    return named && seen && named.host !== seen.host ? seen : (named ?? seen);
+  }
+
+  async function binding(account: string, at: number): Promise<Binding | undefined> {
+    const row = await views.get(registrationView, account);
+    const usable = (row?.bindings ?? []).filter((b) => b.im !== false && b.expiresAt > at);
+    // The client that registered last is the one that is there now.
+    return usable.at(-1);
+  }
+
+  async function toSubscriber(account: string, at: number): Promise<Route | undefined> {
+    if (nextHop) {
+      const { transport, host, port } = nextHop;
+      const hop = hopTo(transport, host, port);
+      const route = `<sip:${hostPort(host, port)};transport=${transport};lr>`;
+      return hop && { hop, routes: [route] };
+    }
+    const chosen = await binding(account, at);
+    const hop = chosen && hopOfBinding(chosen);
+    return hop && { hop, routes: [] };
+  }
+
+  return {
+    toSubscriber,
+    async toUri(uri, account, at) {
+      if (nextHop) return (await toSubscriber(account, at))?.hop;
+      return hopOfUri(uri) ?? (await toSubscriber(account, at))?.hop;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * The evidence journal: each SIP and MSRP message on the wire, in the same log and order as the
+ * events. A signal that caused an event travels in the event itself and is not repeated here.
+ */
+import type { Clock, Digest, EventStore } from '../engine/ports.ts';
+import { openRecordStream } from '../engine/record-stream.ts';
+import type { Evidence } from '../engine/recorded.ts';
+import { streamName } from '../engine/stream-name.ts';
+import { journaled, type SignalSummary } from '../wire/journal.ts';
+
+export type JournalMode = 'full' | 'headers' | 'off';
+
+export type SignalData = Evidence & SignalSummary;
+
+/** What a counter of signals tells apart: the method, or the status of a response. */
+export interface SignalKind {
+  readonly protocol: Evidence['protocol'];
+  readonly direction: 'in' | 'out';
+  readonly kind: string;
+}
+
+export interface Signals {
+  sent(octets: Uint8Array, evidence: Evidence): void;
+  received(octets: Uint8Array, evidence: Evidence): void;
+  /** What an event keeps of the signal that caused it. */
+  evidence(octets: Uint8Array, protocol: Evidence['protocol']): Uint8Array;
+  flushed(): Promise<void>;
+}
+
+/** The second word of `SIP/2.0 202 …`, the first of `MESSAGE …`, the third of `MSRP tid SEND`. */
+function kindOf(octets: Uint8Array, protocol: Evidence['protocol']): string {
+  let start = '';
+  for (let at = 0; at < KIND_WITHIN_OCTETS; at += 1) {
+    const octet = octets[at];
+    if (octet === undefined || octet === CR) break;
+    start += String.fromCharCode(octet);
+  }
+  const words = start.split(' ');
+  const word = protocol === 'msrp' ? words[2] : words[0] === 'SIP/2.0' ? words[1] : words[0];
+  return word ?? '';
+}
+
+const CR = 13;
+/** A start line's method or status stands within these octets. */
+const KIND_WITHIN_OCTETS = 48;
+
+export async function openSignals(options: {
+  readonly store: EventStore;
+  readonly digest: Digest;
+  readonly clock: Clock;
+  readonly node: string;
+  readonly mode: JournalMode;
+  onFault(where: string, fault: unknown): void;
+  /** Told of each signal, also when the journal is off. */
+  onSignal?(signal: SignalKind): void;
+}): Promise<Signals> {
+  const { store, digest, clock, node, mode, onFault } = options;
+  const { sha256 } = digest;
+  const stream = streamName('signal', node);
+  const records = await openRecordStream({
+    store,
+    stream,
+    digest,
+    onLoss: (count, reason) => onFault(stream, `${count} signals lost: ${reason}`),
+  });
+
+  function record(type: string, octets: Uint8Array, evidence: Evidence): void {
+    options.onSignal?.({
+      protocol: evidence.protocol,
+      direction: type === 'SignalSent' ? 'out' : 'in',
+      kind: kindOf(octets, evidence.protocol),
+    });
+    if (mode === 'off') return;
+    const kept = journaled(octets, { protocol: evidence.protocol, mode, sha256 });
+    const data: SignalData = { ...evidence, ...kept.summary };
+    records.record(type, clock.now(), data, kept.octets);
+  }
+
+  return {
+    sent: (octets, evidence) => record('SignalSent', octets, evidence),
+    received: (octets, evidence) => record('SignalReceived', octets, evidence),
+    evidence: (octets, protocol) =>
+      journaled(octets, { protocol, mode: mode === 'off' ? 'headers' : mode, sha256 }).octets,
+    flushed: () => records.flushed(),
+  };
+}

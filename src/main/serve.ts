@@ -1,0 +1,214 @@
+/** The server: every adapter wired to the engine, started in order and drained in reverse. */
+import { randomBytes } from 'node:crypto';
+import { isIPv4 } from 'node:net';
+import type { Output } from '../adapters/cli/command-line.ts';
+import type { ServeConfig } from '../adapters/cli/configuration.ts';
+import type { HostPort } from '../adapters/cli/listen-address.ts';
+import { trustedPeers } from '../adapters/cli/trusted-peers.ts';
+import { hostClock } from '../adapters/host/clock.ts';
+import { hostDigest } from '../adapters/host/digest.ts';
+import { SECRET_OCTETS, storeSecret } from '../adapters/host/secret.ts';
+import { openMetrics } from '../adapters/http/metrics.ts';
+import { openHttp } from '../adapters/http/server.ts';
+import { openLog } from '../adapters/log/pino-log.ts';
+import { msrpChannels } from '../adapters/msrp/channels.ts';
+import { openMsrpEndpoint } from '../adapters/msrp/endpoint.ts';
+import { openSipAgent } from '../adapters/sip/agent.ts';
+import { ownIdentity } from '../adapters/sip/own-identity.ts';
+import { createDeferral } from '../deferral/deferral.ts';
+import { lastMessageId, messageIds } from '../deferral/message-id.ts';
+import { openSignals } from '../deferral/signals.ts';
+import type { EventStore } from '../engine/ports.ts';
+import { parseStreamName } from '../engine/stream-name.ts';
+import { openDeliveryView } from '../projections/in-flight.ts';
+import { openStore } from './open-store.ts';
+
+const ENVIRONMENT = 3;
+
+export interface ServeOptions {
+  readonly version: string;
+  /** Aborted when the server is to drain and end. */
+  readonly stop: AbortSignal;
+}
+
+/** Runs until it is told to stop; resolves to the exit code. */
+export async function serve(
+  config: ServeConfig,
+  output: Output,
+  { version, stop }: ServeOptions,
+): Promise<number> {
+  const log = openLog({ level: config.logLevel });
+  const metrics = openMetrics();
+  const undo: (() => Promise<void>)[] = [];
+  const fail = async (what: string, todo: string): Promise<number> => {
+    output.error(`restante serve: ${what}\n  to do: ${todo}\n`);
+    for (const step of undo.reverse()) await step();
+    return ENVIRONMENT;
+  };
+  const onFault = (where: string, fault: unknown): void => {
+    log.error('fault', { where, fault });
+  };
+
+  const opened = await openStore({
+    url: config.store,
+    readOnly: false,
+    progress(events) {
+      if (events > 0) log.info('viewsRebuilding', { events });
+    },
+  });
+  if (opened.kind === 'failure') return fail(opened.what, opened.todo);
+  const { store: views } = opened;
+  undo.push(() => views.close());
+  const store = timedAppends(views, metrics.appendTimed);
+  const random = (octets: number): Uint8Array => randomBytes(octets);
+  const secret =
+    config.store === 'memory:' ? random(SECRET_OCTETS) : await storeSecret(config.data);
+  const clock = hostClock;
+  const digest = hostDigest;
+  const node = config.storeHost;
+  let readiness: 'starting' | 'ready' | 'draining' = 'starting';
+
+  const http = await openHttp({
+    listen: config.httpListen,
+    readiness: () => readiness,
+    metrics,
+    onFault,
+  });
+  if (http.kind === 'failure') return fail(http.what, http.todo);
+  undo.push(() => http.http.close());
+
+  const signals = await openSignals({
+    store,
+    digest,
+    clock,
+    node,
+    mode: config.journal,
+    onFault,
+    onSignal: (signal) => metrics.signalCounted(signal),
+  });
+  const nextMessageId = messageIds({
+    host: config.storeHost,
+    last: await lastMessageId(views),
+    now: clock.now,
+  });
+  const identifiers = { messageId: nextMessageId, random };
+  const deferral = await createDeferral({
+    store,
+    views,
+    clock,
+    digest,
+    node,
+    secret,
+    onFault,
+    onOutcome(stream, input, outcome) {
+      const machine = parseStreamName(stream).category;
+      const reason = outcome.outcome === 'refused' ? { reason: outcome.reason } : {};
+      metrics.inputCounted({ machine, outcome: outcome.outcome, ...reason });
+      if (input.type === 'MessageDeferred') {
+        metrics.depositTimed((clock.now() - input.at) / 1000);
+      }
+    },
+    onEffect: ({ name }) => metrics.effectCounted({ name, outcome: 'asked' }),
+  });
+  metrics.watchOpenDeliveries(() => views.count(openDeliveryView));
+
+  const endpoint = await openMsrpEndpoint({
+    listen: config.msrpListen,
+    clock,
+    random,
+    journal({ direction, octets, local, remote }) {
+      const evidence = { protocol: 'msrp', transport: 'tcp', local, remote } as const;
+      if (direction === 'in') signals.received(octets, evidence);
+      else signals.sent(octets, evidence);
+    },
+    refused: ({ reason, section, remote }) => {
+      metrics.refusedTrafficCounted(reason);
+      log.debug('msrpRefused', { reason, section, remote });
+    },
+  }).catch((error: Error) => error);
+  if (endpoint instanceof Error) {
+    const where = `msrp://${address(config.msrpListen)}`;
+    return fail(`cannot listen on ${where}: ${endpoint.message}`, 'choose another --msrp-listen');
+  }
+  undo.push(() => endpoint.close());
+  const channels = msrpChannels({ endpoint, random });
+
+  const identity = ownIdentity({
+    imAddress: config.imAddress,
+    product: `IM-serv/OMA1.0 restante/${version}`,
+    host: config.storeHost,
+    digest,
+    secret,
+    random,
+  });
+  const agent = await openSipAgent({
+    submit: deferral.submit,
+    runner: deferral.runner,
+    views,
+    clock,
+    digest,
+    identifiers,
+    signals,
+    identity,
+    channels,
+    domain: config.domain,
+    trusted: trustedPeers(config.trust),
+    draining: () => readiness === 'draining',
+    listen: config.sipListen.map(({ transport, ...at }) => `${transport}://${address(at)}`),
+    ...(config.nextHop === undefined ? {} : { nextHop: config.nextHop }),
+    onRefusedTraffic(reason, section, remote) {
+      metrics.refusedTrafficCounted(reason);
+      log.debug('sipRefused', { reason, section, remote });
+    },
+    onFault,
+  });
+  if (agent.kind === 'failed') {
+    return fail(agent.failures.join('; '), 'choose another --sip-listen, or end who listens there');
+  }
+  undo.push(() => agent.close());
+
+  const recovered = await deferral.start({ sip: agent.effects, channels });
+  readiness = 'ready';
+  const sip = agent.listening.map(({ transport, ...at }) => `${transport}://${address(at)}`);
+  log.info('ready', { ...recovered, sip });
+  await output.write(
+    `ready sip=${sip.join(',')} msrp=${address(endpoint)} http=${address(http.http)}\n`,
+  );
+  agent.serve();
+  await aborted(stop);
+
+  readiness = 'draining';
+  log.info('draining', { seconds: config.drainSeconds });
+  await deferral.drain(config.drainSeconds * 1000);
+  await agent.close();
+  await endpoint.close();
+  await deferral.close();
+  await signals.flushed();
+  await http.http.close();
+  await views.close();
+  log.info('stopped');
+  return 0;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+}
+
+function address({ host, port }: HostPort): string {
+  return isIPv4(host) || !host.includes(':') ? `${host}:${port}` : `[${host}]:${port}`;
+}
+
+function timedAppends(store: EventStore, told: (seconds: number) => void): EventStore {
+  return {
+    ...store,
+    async append(stream, expected, events, options) {
+      const since = performance.now();
+      const result = await store.append(stream, expected, events, options);
+      if (options?.flush !== 'next') told((performance.now() - since) / 1000);
+      return result;
+    },
+  };
+}
