@@ -1,0 +1,198 @@
+/**
+ * Which records of a log concern one account or one delivery: its events, and the signals that
+ * belong to their calls, sessions and addresses.
+ */
+import type { Recorded } from '../engine/recorded.ts';
+import { parseStreamName } from '../engine/stream-name.ts';
+import { journaled, type SignalSummary } from '../wire/journal.ts';
+import { parseSip } from '../wire/sip/message.ts';
+import { parseNameAddr } from '../wire/sip/name-addr.ts';
+import { accountOf } from '../wire/sip/uri.ts';
+
+export interface LadderScope {
+  /** Normalised public identity. Neither account nor delivery: everything. */
+  readonly account?: string;
+  /** Id of one delivery; narrower than the account. */
+  readonly delivery?: string;
+}
+
+/** A SIP message or MSRP frame, as the signal stream or the evidence of an event has it. */
+export interface LadderSignal extends SignalSummary {
+  readonly protocol: 'sip' | 'msrp';
+  readonly sent: boolean;
+  readonly local: string;
+  readonly remote: string;
+  readonly position: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Of a REGISTER, whom it registers. */
+  readonly registers?: string;
+}
+
+export interface LadderEvent {
+  readonly event: Recorded;
+  /** The signal that caused it. */
+  readonly cause?: LadderSignal;
+}
+
+/** Where the frames of a delivery were seen, and how long. */
+interface Session {
+  remote?: string;
+  readonly openedAt: number;
+  endedAt: number;
+}
+
+/** A property of recorded data, which may be of another release or of anybody. */
+export function field(data: unknown, name: string): unknown {
+  if (typeof data !== 'object' || data === null) return undefined;
+  return (data as Readonly<Record<string, unknown>>)[name];
+}
+
+function text(data: unknown, name: string): string {
+  const value = field(data, name);
+  return typeof value === 'string' ? value : '';
+}
+
+/** One pass over the records; signals come before what claims them, so they are judged at the end. */
+export function selectRecords(
+  records: Iterable<Recorded>,
+  scope: LadderScope,
+): { readonly events: readonly LadderEvent[]; readonly signals: readonly LadderSignal[] } {
+  const everything = scope.account === undefined && scope.delivery === undefined;
+  const events: LadderEvent[] = [];
+  const candidates: LadderSignal[] = [];
+  const sessions = new Map<string, Session>();
+  const callIds = new Set<string>();
+  /** MSRP Message-IDs by whether a delivery of ours had them acknowledged. */
+  const messageIds = new Map<string, boolean>();
+
+  for (const event of records) {
+    const { category, id } = parseStreamName(event.stream);
+    if (category === 'signal') {
+      const signal = signalOf(event);
+      if (signal) candidates.push(signal);
+    } else if (category === 'mailbox' || category === 'delivery') {
+      const ours =
+        category === 'mailbox'
+          ? ofMailbox(event, id, scope)
+          : everything || sessions.has(id) || ofDelivery(event, id, scope);
+      if (category === 'delivery') noteDelivery(event, id, ours);
+      if (!ours) continue;
+      const cause = causeOf(event);
+      if (cause?.callId) callIds.add(cause.callId);
+      events.push(cause ? { event, cause } : { event });
+    }
+  }
+
+  function noteDelivery(event: Recorded, id: string, ours: boolean): void {
+    const messageId = text(event.data, 'messageId');
+    if (messageId) messageIds.set(messageId, ours || messageIds.get(messageId) === true);
+    if (!ours) return;
+    const session: Session = sessions.get(id) ?? { openedAt: event.at, endedAt: Infinity };
+    if (event.type === 'ChannelBound') session.remote = text(event.data, 'remote');
+    if (event.meta.to === 'ended' && event.meta.from !== 'ended') session.endedAt = event.at;
+    sessions.set(id, session);
+  }
+
+  if (everything) return { events, signals: candidates };
+  const sip = sipClaim(scope, sessions, callIds);
+  const msrp = msrpClaim([...sessions.values()], messageIds);
+  const signals = candidates.filter((one) => (one.protocol === 'sip' ? sip(one) : msrp(one)));
+  return { events, signals };
+}
+
+function ofMailbox(event: Recorded, account: string, scope: LadderScope): boolean {
+  if (scope.delivery === undefined) return scope.account === undefined || scope.account === account;
+  // A delivery has the id of the mailbox event that opened it.
+  return event.id === scope.delivery || text(event.data, 'delivery') === scope.delivery;
+}
+
+function ofDelivery(event: Recorded, id: string, { account, delivery }: LadderScope): boolean {
+  // Only the first event of a delivery names its account: later ones are known by their stream.
+  return delivery === undefined ? text(event.data, 'account') === account : delivery === id;
+}
+
+/** A SIP signal is ours by its Call-ID, or, answered by no event, by whom it is addressed to. */
+function sipClaim(
+  { account, delivery }: LadderScope,
+  sessions: ReadonlyMap<string, Session>,
+  callIds: Set<string>,
+): (signal: LadderSignal) => boolean {
+  return (signal) => {
+    const { callId = '', startLine, registers, status } = signal;
+    // The Call-ID of a push is `push.<delivery>.<token>@host`.
+    const pushed = callId.startsWith('push.') ? callId.split('.', 2)[1] : undefined;
+    if (pushed !== undefined && sessions.has(pushed)) return true;
+    if (callIds.has(callId)) return true;
+    if (delivery !== undefined || status !== undefined || account === undefined) return false;
+    const addressee = registers ?? accountOf(startLine.split(' ', 2)[1] ?? '');
+    if (addressee !== account) return false;
+    if (callId) callIds.add(callId);
+    return true;
+  };
+}
+
+/**
+ * An MSRP frame is ours when it passed on the connection of a delivery of ours while that lasted.
+ * Sessions may share a connection: frames of a message that another delivery pushed are not ours.
+ */
+function msrpClaim(
+  sessions: readonly Session[],
+  messageIds: ReadonlyMap<string, boolean>,
+): (signal: LadderSignal) => boolean {
+  const foreign = new Set<string>();
+  return ({ remote, at, tid, messageId = '' }) => {
+    const transaction = `${remote} ${tid}`;
+    if (messageIds.get(messageId) === false) foreign.add(transaction);
+    else if (messageId !== '') foreign.delete(transaction);
+    if (foreign.has(transaction)) return false;
+    return sessions.some(
+      (session) => session.remote === remote && session.openedAt <= at && at <= session.endedAt,
+    );
+  };
+}
+
+function signalOf(event: Recorded): LadderSignal | undefined {
+  const { data, type, position, at, octets } = event;
+  if (typeof data !== 'object' || data === null) return undefined;
+  const protocol = field(data, 'protocol') === 'msrp' ? 'msrp' : 'sip';
+  const sent = type === 'SignalSent';
+  const [local, remote] = [text(data, 'local'), text(data, 'remote')];
+  const summary = summaryOf(data);
+  const signal = { ...summary, protocol, sent, local, remote, position, at } as const;
+  const registers =
+    !sent && summary.method === 'REGISTER' && octets ? registeredBy(octets) : undefined;
+  return registers === undefined ? signal : { ...signal, registers };
+}
+
+/** Only what a ladder needs, so that a long log can be read without keeping it. */
+function summaryOf(data: object): SignalSummary {
+  const texts = ['callId', 'cseq', 'method', 'tid', 'messageId', 'byteRange', 'flag'] as const;
+  const known = texts.flatMap((name) => {
+    const value = text(data, name);
+    return value === '' ? [] : [[name, value] as const];
+  });
+  const status = field(data, 'status');
+  return {
+    startLine: text(data, 'startLine'),
+    ...(typeof status === 'number' ? { status } : {}),
+    ...Object.fromEntries(known),
+  };
+}
+
+const noHash = () => new Uint8Array(0);
+
+function causeOf({ octets, meta, position, at }: Recorded): LadderSignal | undefined {
+  if (!octets || !meta.evidence) return undefined;
+  const { protocol, local, remote } = meta.evidence;
+  const { summary } = journaled(octets, { protocol, mode: 'headers', sha256: noHash });
+  return { ...summary, protocol, sent: false, local, remote, position, at };
+}
+
+/** The address of record of a REGISTER (RFC 3261 §10.2: its To). */
+function registeredBy(octets: Uint8Array): string | undefined {
+  // The journal leaves bodies out, so the message may be refused; its headers are read all the same.
+  const { message } = parseSip(octets, 'datagram');
+  const uri = parseNameAddr(message?.first('to') ?? '')?.uri;
+  return typeof uri === 'string' ? accountOf(uri) : undefined;
+}
