@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -11,7 +11,7 @@ const FOLDER = resolve(import.meta.dirname, '../../node_modules/.cache/restante-
  * types). Node's own modules and installed packages stay outside the bundle.
  *
  * @param entryTs path of the entry, absolute or relative to the working directory
- * @returns path of the `.mjs`; source lines are kept for stack traces by an inline source map
+ * @returns path of the `.mjs`, with an inline source map
  */
 export async function bundle(entryTs: string): Promise<string> {
   const entry = resolve(entryTs);
@@ -20,13 +20,14 @@ export async function bundle(entryTs: string): Promise<string> {
     platform: 'node',
     external: (id) => !id.startsWith('.') && !id.startsWith('/'),
   });
-  const name = basename(entry, '.ts');
-  // Per entry and per process: test files that run side by side do not write the same file.
-  const key = createHash('sha256').update(`${entry} ${process.pid}`).digest('hex').slice(0, 12);
-  const file = join(FOLDER, `${name}-${key}.mjs`);
+  const key = createHash('sha256').update(entry).digest('hex').slice(0, 12);
+  const file = join(FOLDER, `${basename(entry, '.ts')}-${key}.mjs`);
+  // Test files run side by side: nobody may start what another has half written.
+  const own = `${file}.${process.pid}`;
   try {
     await mkdir(FOLDER, { recursive: true });
-    await build.write({ file, format: 'esm', sourcemap: 'inline', codeSplitting: false });
+    await build.write({ file: own, format: 'esm', sourcemap: 'inline', codeSplitting: false });
+    await rename(own, file);
   } finally {
     await build.close();
   }
