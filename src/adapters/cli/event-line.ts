@@ -43,9 +43,8 @@ function signalOf({ stream, type, data, octets, meta }: Recorded): Signal | unde
   }
   if (parseStreamName(stream).category !== 'signal') return undefined;
   const said = data as Readonly<Record<string, unknown>>;
-  const isOutbound = said.direction === 'out' || /Sent$/.test(type);
   return {
-    arrow: isOutbound ? '⇒' : '⇐',
+    arrow: type === 'SignalSent' ? '⇒' : '⇐',
     startLine: String(said.startLine ?? ''),
     peer: [said.transport, said.remote].filter((part) => part !== undefined).join(' '),
   };

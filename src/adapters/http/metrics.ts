@@ -7,7 +7,7 @@ export interface Metrics {
   signalCounted(signal: { protocol: 'sip' | 'msrp'; direction: 'in' | 'out'; kind: string }): void;
   /** Traffic that reached no machine. */
   refusedTrafficCounted(reason: string): void;
-  /** An effect was performed: `outcome` is `done` or `failed`. */
+  /** An effect was asked for, or came to an end: `outcome` says which. */
   effectCounted(effect: { name: string; outcome: string }): void;
   /** From the arrival of a MESSAGE to its answer, in seconds. */
   depositTimed(seconds: number): void;
