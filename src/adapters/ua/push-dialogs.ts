@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { PackageRequest } from 'sip';
 import { MSRP_LIMITS } from '../../wire/msrp/limits.ts';
 import type { IncomingMessage } from '../../wire/msrp/session.ts';
 import { renderMsrpUri } from '../../wire/msrp/uri.ts';
@@ -7,6 +6,7 @@ import { type PushOffer, readPushOffer, renderPushAnswer } from './client-sdp.ts
 import { freshToken } from './identity.ts';
 import { type PushSession, pushSession } from './push-session.ts';
 import { type ReceivedMessage, receivedMessage } from './received-message.ts';
+import type { PackageRequest } from './sip-package.ts';
 import type { UaResponse } from './sip-stack.ts';
 
 /** Ways to misbehave on purpose; each number counts from 1 over the receiver's life. */

@@ -9,8 +9,8 @@ import { randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
-import { create, makeResponse, type PackageRequest } from 'sip';
 import { freePort } from './free-port.ts';
+import { create, makeResponse, type PackageRequest } from './sip-package.ts';
 
 export interface ServerAddress {
   readonly host: string;

@@ -23,9 +23,8 @@ export type ParsedMultipart =
 
 /** More parts than any message here has a use for; bounds what a hostile body can make us build. */
 export const MULTIPART_PARTS_MAX = 64;
-/** RFC 2046 §5.1.1: 0 to 69 `bchars` and one that is no space. */
-export const BOUNDARY_CHARACTERS_MAX = 70;
 
+/** RFC 2046 §5.1.1: 0 to 69 `bchars` and one that is no space. */
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const LINE_BREAKS = /[\r\n\0]/;
