@@ -12,7 +12,7 @@ import {
   waitingView,
 } from '../../projections/waiting-messages.ts';
 import { parseSip } from '../../wire/sip/message.ts';
-import { accountOf } from '../../wire/sip/uri.ts';
+import { accountFrom } from './account-from.ts';
 import type { CommandLine, Session, Store } from './command-line.ts';
 import { EXIT } from './problem.ts';
 import { count, notFound, onStore, type StoreOptions, withReadingOptions } from './store-access.ts';
@@ -23,11 +23,6 @@ const LIMIT_DEFAULT = 100;
 const RECENT_DELIVERIES = 10;
 
 const NO_MAILBOX: MailboxRow = { waiting: 0, held: 0, parked: 0, bytes: 0, deferred: 0 };
-
-/** An account as a person writes it: `sip:` may be left out. */
-export function accountFrom(text: string): string | undefined {
-  return accountOf(/^[a-z][a-z0-9+.-]*:/i.test(text) ? text : `sip:${text}`);
-}
 
 /** Where the mailbox stands, as the views and the last event of its stream say. */
 async function standing(store: Store, account: string) {

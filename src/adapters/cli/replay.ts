@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { type Phase, phase, type State } from '../../engine/decide.ts';
 import type { Position, Recorded } from '../../engine/recorded.ts';
 import { streamName } from '../../engine/stream-name.ts';
+import { accountFrom } from './account-from.ts';
 import type { Session, Store } from './command-line.ts';
 import { foldStep } from './fold.ts';
-import { accountFrom } from './mailbox.ts';
 import { EXIT } from './problem.ts';
 import {
   notFound,
