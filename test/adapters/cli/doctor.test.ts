@@ -80,15 +80,17 @@ describe('doctor', () => {
     expect(bad[0]?.found).toMatch(/^delivery-.* goes from revision 0 to 2$/);
   });
 
-  it('finds positions that do not ascend', async () => {
-    const { store } = await exampleLog();
-    const shuffled = misread(store, (event) =>
-      Number(event.position) === 11 ? { ...event, position: '000000000000003' } : event,
-    );
-    expect((await examined(shuffled)).bad[0]?.found).toBe(
-      '000000000000003 comes after 000000000000010',
-    );
-  });
+  it.each(['000000000000003', '000000000000010'])(
+    'finds positions that do not ascend: %s at the end',
+    async (position) => {
+      const { store } = await exampleLog();
+      const shuffled = misread(store, (event) =>
+        Number(event.position) === 11 ? { ...event, position } : event,
+      );
+      const { bad } = await examined(shuffled);
+      expect(bad[0]?.found).toBe(`${position} comes after 000000000000010`);
+    },
+  );
 
   it('finds a view that is not what the log says, and names the first row', async () => {
     const { store } = await exampleLog();
