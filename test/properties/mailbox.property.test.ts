@@ -73,6 +73,26 @@ describe('the mailbox in a correct environment', () => {
     );
   });
 
+  it('answers every registration with a delivery begun after it, if there is one to make [T-06]', () => {
+    holds(
+      fc.property(histories, (history) => {
+        const world = mailboxWorld();
+        let owed = false;
+        for (const act of history) {
+          for (const { input, decision } of world.act(act)) {
+            if (input.type === 'SubscriberRegistered') owed = true;
+            if (effectNames(decision).includes('openDelivery')) owed = false;
+          }
+          const idle = world.waiting() === 0 || !world.offlineDelivery() || !world.registered();
+          const expiring = (world.timers.get('expiry')?.dueAt ?? Infinity) <= world.now();
+          if (world.state().value !== 'delivering' && idle) owed = false;
+          expect([owed, world.state().value, expiring]).not.toEqual([true, 'registered', false]);
+        }
+      }),
+      numRuns,
+    );
+  });
+
   it('knows whether its subscriber is registered, and watches until when', () => {
     holds(
       fc.property(histories, (history) => {
