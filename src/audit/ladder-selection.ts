@@ -60,6 +60,8 @@ export function selectRecords(
 ): { readonly events: readonly LadderEvent[]; readonly signals: readonly LadderSignal[] } {
   const everything = scope.account === undefined && scope.delivery === undefined;
   const events: LadderEvent[] = [];
+  /** A server that starts or stops between two events explains them; before and after, it does not. */
+  const starts: LadderEvent[] = [];
   const candidates: LadderSignal[] = [];
   const sessions = new Map<string, Session>();
   const callIds = new Set<string>();
@@ -71,6 +73,8 @@ export function selectRecords(
     if (category === 'signal') {
       const signal = signalOf(event);
       if (signal) candidates.push(signal);
+    } else if (category === 'node' && events.length > 0) {
+      starts.push({ event });
     } else if (category === 'mailbox' || category === 'delivery') {
       const ours =
         category === 'mailbox'
@@ -80,7 +84,7 @@ export function selectRecords(
       if (!ours) continue;
       const cause = causeOf(event);
       if (cause?.callId) callIds.add(cause.callId);
-      events.push(cause ? { event, cause } : { event });
+      events.push(...starts.splice(0), cause ? { event, cause } : { event });
     }
   }
 
@@ -94,7 +98,7 @@ export function selectRecords(
     sessions.set(id, session);
   }
 
-  if (everything) return { events, signals: candidates };
+  if (everything) return { events: [...events, ...starts], signals: candidates };
   const sip = sipClaim(scope, sessions, callIds);
   const msrp = msrpClaim([...sessions.values()], messageIds);
   const signals = candidates.filter((one) => (one.protocol === 'sip' ? sip(one) : msrp(one)));

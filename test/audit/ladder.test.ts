@@ -44,6 +44,16 @@ describe('ladder', () => {
     expect(lines.join()).not.toContain('MESSAGE');
   });
 
+  it('tells of a restart between two events, and of no other', () => {
+    const lines = said(ladder(delivered().records, { account: ROMEO }));
+    expect(lines.slice(2, 5)).toEqual([
+      'restante → sender: 202 Accepted',
+      'NodeStarted',
+      'client → restante: REGISTER',
+    ]);
+    expect(lines).not.toContain('NodeStopped');
+  });
+
   it('of an account shows nothing of another one', () => {
     expect(said(ladder(delivered().records, { account: NURSE }))).toEqual([
       'sender → restante: MESSAGE',

@@ -103,6 +103,8 @@ export function delivered(): History {
   strangers(one);
   at(2);
   sent(SENDER, sip('SIP/2.0 202 Accepted', 'm1@c', '1 MESSAGE'));
+  at(500);
+  event('node-one', 'NodeStarted', ['', ''], { node: 'one' });
   at(900);
   const register = sip('REGISTER sip:example.net SIP/2.0', 'r1@c', '1 REGISTER');
   const bindings = { bindings: [{}], expiresAt: null };
@@ -137,6 +139,7 @@ export function delivered(): History {
   const end = { delivery: 'd1', cause: 'completed', acknowledged: 1, failed: 0 };
   event(mailbox, 'DeliveryEnded', ['delivering', 'registered'], end);
   at(2_000);
+  event('node-one', 'NodeStopped', ['', ''], { node: 'one' });
   received(CLIENT, sip('REGISTER sip:example.net SIP/2.0', 'r9@c', '1 REGISTER', NURSE));
   received(MEDIA, ok('later'));
   return one;
