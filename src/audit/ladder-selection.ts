@@ -144,15 +144,21 @@ function msrpClaim(
   sessions: readonly Session[],
   messageIds: ReadonlyMap<string, boolean>,
 ): (signal: LadderSignal) => boolean {
+  const byRemote = new Map<string, Session[]>();
+  for (const session of sessions) {
+    const { remote = '' } = session;
+    const there = byRemote.get(remote);
+    if (there) there.push(session);
+    else byRemote.set(remote, [session]);
+  }
   const foreign = new Set<string>();
   return ({ remote, at, tid, messageId = '' }) => {
     const transaction = `${remote} ${tid}`;
     if (messageIds.get(messageId) === false) foreign.add(transaction);
     else if (messageId !== '') foreign.delete(transaction);
     if (foreign.has(transaction)) return false;
-    return sessions.some(
-      (session) => session.remote === remote && session.openedAt <= at && at <= session.endedAt,
-    );
+    const there = byRemote.get(remote) ?? [];
+    return there.some(({ openedAt, endedAt }) => openedAt <= at && at <= endedAt);
   };
 }
 

@@ -60,7 +60,12 @@ export async function tellStory(options: StoryOptions, deps: StoryDeps): Promise
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     const lines = [kept ? `The data stays in ${folder}.` : 'The data is removed.'];
     const headline = `The mailbox is empty: ${messages} delivered in ${seconds} s in all`;
-    const facts = { waiting: 0, delivered: messages, seconds: +seconds, ...(kept ? { data: folder } : {}) };
+    const facts = {
+      waiting: 0,
+      delivered: messages,
+      seconds: +seconds,
+      ...(kept ? { data: folder } : {}),
+    };
     await tell({ name: 'end', headline, lines, facts });
     return 0;
   } catch (error) {
