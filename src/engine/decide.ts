@@ -57,8 +57,8 @@ interface Action {
 
 /**
  * Makes a chart of an XState machine. Its actions come out as effects: the name, and `params` as
- * plain data; one whose params come out as `null` is not asked for. Inline actions are no effects
- * and are turned down here.
+ * plain data; one whose params come out as `null` is not asked for. An inline action is a closure
+ * and no data: it throws.
  */
 export function chart<Context>(machine: AnyStateMachine, version: number): Chart<Context> {
   let actions: Action[] = [];
@@ -92,6 +92,9 @@ export function chart<Context>(machine: AnyStateMachine, version: number): Chart
     if (after === before && actions.length === 0) return { outcome: 'ignored' };
     const effects: Decided[] = [];
     for (const { type, params } of actions) {
+      if (!(type in machine.implementations.actions)) {
+        throw new Error(`${machine.id} uses an inline action on ${input.type}: give it a name`);
+      }
       if (params !== null) effects.push({ name: type, params });
     }
     return { outcome: 'accepted', state: plain(after), effects };

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { OpenedStore } from '../adapters/cli/command-line.ts';
 import { openLmdbStore } from '../adapters/store/lmdb.ts';
 import { memoryStore } from '../adapters/store/memory.ts';
@@ -26,7 +26,9 @@ export async function openStore(target: {
     return { kind: 'open', store: await openLmdbStore(options) };
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
-    const todo = readOnly ? `is ${join(dir)} the folder of a store?` : 'see the reason given';
+    const todo = readOnly
+      ? `name the folder of a store in place of ${dir}`
+      : 'stop the server first';
     return { kind: 'failure', what: error.message, todo };
   }
 }

@@ -1,5 +1,6 @@
 /** `restante ua`: the independent client, its answers printed for a person or a program. */
 import type { CommandLine, Output } from '../adapters/cli/command-line.ts';
+import { jsonLine } from '../adapters/cli/table.ts';
 import { receiver } from '../adapters/ua/receiver.ts';
 import { sendMessages } from '../adapters/ua/send-messages.ts';
 import { visible } from '../wire/visible.ts';
@@ -9,7 +10,7 @@ const FINDING = 1;
 
 export function userAgent(output: Output, version: string): CommandLine['ua'] {
   const print = (json: boolean, data: object, text: string): void => {
-    void output.write(`${json ? JSON.stringify(data) : visible(text)}\n`);
+    void output.write(json ? jsonLine(data) : `${visible(text)}\n`);
   };
   return {
     async send({ json, expiresSeconds, ...options }) {
@@ -33,7 +34,12 @@ export function userAgent(output: Output, version: string): CommandLine['ua'] {
         version,
         onMessage: (message) => {
           const { from = '', date = '', subject = '', text = '' } = message;
-          print(json, message, `${date}  ${from}  ${subject}: ${text}`);
+          const { inner, ...facts } = message;
+          print(
+            json,
+            { ...facts, innerBytes: inner.length },
+            `${date}  ${from}  ${subject}: ${text}`,
+          );
         },
       });
       print(json, client.registered, `registered: ${client.registered.status}`);
@@ -43,7 +49,9 @@ export function userAgent(output: Output, version: string): CommandLine['ua'] {
       }
       for (let count = 0; count < deliveries; count += 1) {
         const delivery = await client.delivery();
-        print(json, delivery, `delivery ended after ${delivery.messages.length} messages`);
+        const { messages, ...facts } = delivery;
+        const ended = { ...facts, messages: messages.length };
+        print(json, ended, `delivery ended after ${messages.length} messages`);
       }
       client.close();
       return OK;

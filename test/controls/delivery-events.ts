@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { type Chart, chart, type Stamped, type State } from '../../src/engine/decide.ts';
+import type { DeliveryContext } from '../../src/machines/delivery/context.ts';
 import type { Answer, DeliveryEvent } from '../../src/machines/delivery/events.ts';
-import { type DeliveryContext, deliveryMachine } from '../../src/machines/delivery/machine.ts';
+import { deliveryMachine } from '../../src/machines/delivery/machine.ts';
 import { START_MS } from './histories.ts';
 import { numbered } from './mailbox-events.ts';
 

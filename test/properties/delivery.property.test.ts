@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Decided, Stamped, State } from '../../src/engine/decide.ts';
 import { timerMarks } from '../../src/engine/decide.ts';
 import type { TimerMark } from '../../src/engine/recorded.ts';
-import type { DeliveryContext } from '../../src/machines/delivery/machine.ts';
+import type { DeliveryContext } from '../../src/machines/delivery/context.ts';
 import {
   ACCOUNT,
   type DeliveryMove,

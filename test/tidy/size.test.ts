@@ -4,7 +4,8 @@ import { filesBelow, matches, textOf } from './source.ts';
 
 /** The first limit that matches a file holds for it; `aim` only prints. */
 const limits: readonly { readonly files: string; readonly most: number; readonly aim: number }[] = [
-  { files: 'src/machines/*/machine.ts', most: 400, aim: 300 },
+  // What moves a machine stays in one file, however many states it has.
+  { files: 'src/machines/*/machine.ts', most: 450, aim: 300 },
   { files: 'src/**', most: 350, aim: 250 },
   { files: 'test/**.ts', most: 400, aim: 300 },
 ];
@@ -40,7 +41,7 @@ describe('size', () => {
     expect(judge('src/wire/sip/uri.ts', long(251)).nearly).toHaveLength(1);
     expect(judge('src/wire/sip/uri.ts', long(250)).nearly).toEqual([]);
     expect(judge('src/machines/mailbox/machine.ts', long(400)).tooLong).toEqual([]);
-    expect(judge('src/machines/mailbox/machine.ts', long(401)).tooLong).toHaveLength(1);
-    expect(judge('test/wire/sip/uri.test.ts', long(401)).tooLong).toHaveLength(1);
+    expect(judge('src/machines/mailbox/machine.ts', long(451)).tooLong).toHaveLength(1);
+    expect(judge('test/wire/sip/uri.test.ts', long(451)).tooLong).toHaveLength(1);
   });
 });

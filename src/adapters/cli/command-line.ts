@@ -22,7 +22,8 @@ export interface DemoOptions {
   readonly messages: number;
   /** Where the store is kept; absent: a temporary folder that is removed at the end. */
   readonly data?: string;
-  readonly signals: boolean;
+  readonly keep: boolean;
+  readonly json: boolean;
 }
 
 export interface UaSendOptions {

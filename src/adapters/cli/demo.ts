@@ -12,7 +12,8 @@ export function demoCommand(session: Session): Command {
       '--data <DIR>',
       'keep the store there (default: a temporary folder, removed at the end)',
     )
-    .option('--signals', 'show every SIP message and MSRP frame', false)
-    .addHelpText('after', '\nExamples:\n  restante demo\n  restante demo --messages 10 --signals')
+    .option('--keep', 'leave the temporary folder', false)
+    .option('--json', 'for programs: one JSON a chapter', false)
+    .addHelpText('after', '\nExamples:\n  restante demo\n  restante demo --messages 10 --keep')
     .action(async (options: DemoOptions) => session.finish(await session.demo(options)));
 }

@@ -27,7 +27,7 @@ export function msrpChannels(options: {
   function localUri(sessionId: string): string {
     return renderMsrpUri({
       scheme: 'msrp',
-      host: host.includes(':') ? `[${host}]` : host,
+      host,
       port: endpoint.port,
       sessionId,
       transport: 'tcp',

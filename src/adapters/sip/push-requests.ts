@@ -1,7 +1,6 @@
 /** The requests of a push, rendered; the same octets whenever the same effect asks for them. */
 import type { ChannelOffer } from '../../deferral/channel.ts';
 import type { PushDialog } from '../../machines/delivery/effects.ts';
-import { SESSION_EXPIRES_SECONDS } from '../../machines/delivery/limits.ts';
 import { renderOffer } from '../../wire/sdp/render-msrp.ts';
 import { renderSipDate } from '../../wire/sip/date.ts';
 import type { Dialog } from '../../wire/sip/dialog.ts';
@@ -12,6 +11,8 @@ import type { Route } from './route.ts';
 
 /** Methods that apply to the push dialog (IM-11.3.2.3-8). */
 export const DIALOG_METHODS = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE';
+/** Asked for in the push INVITE (RFC 4028 §4 recommends 1800 s). */
+const SESSION_EXPIRES_SECONDS = 1_800;
 /** RFC 8866 §5.2: the id of `o=` counts seconds since 1900 (NTP) by recommendation. */
 const NTP_EPOCH_SECONDS = 2_208_988_800;
 

@@ -8,6 +8,3 @@ export const GRACE_MS = 2_000;
 
 /** Guard of a session without RFC 4028 timer, and of every push (A-29, `push.maxDuration`). */
 export const PUSH_DURATION_MAX_MS = 900_000;
-
-/** Session-Expires asked for in the push INVITE (RFC 4028 §4 recommends 1800 s). */
-export const SESSION_EXPIRES_SECONDS = 1_800;

@@ -16,234 +16,37 @@
  */
 import { assign, setup } from 'xstate';
 import type { DeliveryCause } from '../mailbox/events.ts';
-import type { ChannelEnd, DeliveryEffect, DeliveryTimer, PushDialog } from './effects.ts';
-import type { DeliveryEvent, InviteAnsweredData } from './events.ts';
-import { GRACE_MS, INVITE_TIMEOUT_MS, PUSH_DURATION_MAX_MS } from './limits.ts';
-
-export interface DeliveryContext {
-  readonly account: string;
-  readonly through: number;
-  readonly cause: DeliveryCause | null;
-  readonly status: number | null;
-  readonly retryAfterMs: number | null;
-  /** A provisional response was seen. */
-  readonly progressed: boolean;
-  readonly allow: string | null;
-  readonly dialog: PushDialog | null;
-  /** CSeq number of our last request in the dialog. */
-  readonly cseq: number;
-  readonly sessionExpiresSeconds: number | null;
-  readonly bound: boolean;
-  /** Messages of the snapshot; null: not taken. */
-  readonly count: number | null;
-  readonly snapshotThrough: number;
-  readonly acknowledged: number;
-  /** Outcomes other than acknowledged; after one of the `setbacks` the next delivery must pause. */
-  readonly failed: number;
-  readonly setbacks: number;
-  /** Our last BYE or CANCEL was not answered in time; null: none was sent, nothing is known. */
-  readonly unconfirmed: boolean | null;
-  /** When each running timer is due; what fires with another `dueAt` is stale. */
-  readonly inviteDueAt: number | null;
-  readonly graceDueAt: number | null;
-  readonly refreshDueAt: number | null;
-  readonly durationDueAt: number | null;
-}
-
-type Stamped = DeliveryEvent & { readonly id: string; readonly at: number };
-type Of<Type extends DeliveryEvent['type']> = Extract<Stamped, { type: Type }>;
-interface Scope {
-  readonly context: DeliveryContext;
-  readonly event: Stamped;
-}
-
-const initialContext: DeliveryContext = {
-  account: '',
-  through: 0,
-  cause: null,
-  status: null,
-  retryAfterMs: null,
-  progressed: false,
-  allow: null,
-  dialog: null,
-  cseq: 1,
-  sessionExpiresSeconds: null,
-  bound: false,
-  count: null,
-  snapshotThrough: 0,
-  acknowledged: 0,
-  failed: 0,
-  setbacks: 0,
-  unconfirmed: null,
-  inviteDueAt: null,
-  graceDueAt: null,
-  refreshDueAt: null,
-  durationDueAt: null,
-};
-
-const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
-
-function dialogOf(data: InviteAnsweredData): PushDialog {
-  const { toTag, remoteTarget, routeSet } = data;
-  return { toTag, remoteTarget, routeSet };
-}
-
-/** RFC 4028 §10: the refresher refreshes at half the interval. */
-function refreshDueAt(at: number, sessionExpiresSeconds: number | null | undefined): number | null {
-  return sessionExpiresSeconds ? at + (sessionExpiresSeconds * 1000) / 2 : null;
-}
-
-function outcomesMissing({ count, acknowledged, failed }: DeliveryContext): number {
-  return count === null ? Number.POSITIVE_INFINITY : count - acknowledged - failed;
-}
-
-function channelEnd(data: InviteAnsweredData): ChannelEnd | null {
-  if (!data.answer.acceptable) return null;
-  const { path, setup: role, maxSize } = data.answer;
-  return maxSize === undefined ? { path, setup: role } : { path, setup: role, maxSize };
-}
-
-type Params<Name extends DeliveryEffect['name']> = Extract<
-  DeliveryEffect,
-  { name: Name }
->['params'];
-
-const TIMER_EVENTS = {
-  invite: 'InviteTimedOut',
-  grace: 'GraceElapsed',
-  refresh: 'RefreshDue',
-  duration: 'SessionExpired',
-} as const;
-
-const TIMERS = ['invite', 'grace', 'refresh', 'duration'] as const;
-
-/** When each running timer is due; what fires with another `dueAt` is stale. */
-const DUE = {
-  invite: 'inviteDueAt',
-  grace: 'graceDueAt',
-  refresh: 'refreshDueAt',
-  duration: 'durationDueAt',
-} as const;
-
-/** Arms or stops the timer as the context says after the assigns before it. */
-function arm(name: DeliveryTimer) {
-  return {
-    type: 'startTimer',
-    params: ({ context }: Scope): Params<'startTimer'> | null => {
-      const dueAt = context[DUE[name]];
-      return dueAt === null ? null : { name, dueAt, event: TIMER_EVENTS[name] };
-    },
-  } as const;
-}
-
-/** Stops a timer that runs: placed before the assign that forgets it. */
-function stop(name: DeliveryTimer) {
-  return {
-    type: 'stopTimer',
-    params: ({ context }: Scope): Params<'stopTimer'> | null =>
-      context[DUE[name]] === null ? null : { name },
-  } as const;
-}
-
-function refuse(reason: string) {
-  return { type: 'refuse', params: { reason } } as const;
-}
-
-function blame(cause: DeliveryCause) {
-  return { type: 'blame', params: { cause } } as const;
-}
-
-const sendAck = {
-  type: 'sendAck',
-  params: ({ context, event }: Scope): Params<'sendAck'> => ({
-    account: context.account,
-    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
-  }),
-} as const;
-
-function sendBye(options: { readonly ackFirst: boolean }) {
-  return {
-    type: 'sendBye',
-    params: ({ context }: Scope): Params<'sendBye'> => ({
-      account: context.account,
-      dialog: context.dialog ?? NO_DIALOG,
-      cseq: context.cseq,
-      surplus: false,
-      ackFirst: options.ackFirst,
-    }),
-  } as const;
-}
-
-/** A BYE for a dialog that is not kept; its CSeq follows the INVITE's. */
-const byeSurplus = {
-  type: 'sendBye',
-  params: ({ context, event }: Scope): Params<'sendBye'> => ({
-    account: context.account,
-    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
-    cseq: 2,
-    surplus: true,
-    ackFirst: false,
-  }),
-} as const;
-
-const cancelInvite = {
-  type: 'cancelInvite',
-  params: ({ context }: Scope): Params<'cancelInvite'> => ({
-    account: context.account,
-    progressed: context.progressed,
-  }),
-} as const;
-
-const reportDelivery = {
-  type: 'reportDelivery',
-  params: ({ context }: Scope): Params<'reportDelivery'> => ({
-    account: context.account,
-    cause: context.cause ?? (context.setbacks > 0 ? 'completedWithFailures' : 'completed'),
-    ...(context.status === null ? {} : { status: context.status }),
-    ...(context.retryAfterMs === null ? {} : { retryAfterMs: context.retryAfterMs }),
-    ...(context.unconfirmed === null ? {} : { unconfirmed: context.unconfirmed }),
-    acknowledged: context.acknowledged,
-    failed: context.failed,
-  }),
-} as const;
-
-const closeChannel = {
-  type: 'closeChannel',
-  params: ({ context }: Scope): Params<'closeChannel'> | null =>
-    context.dialog === null ? null : {},
-} as const;
-
-/** What every way into `bye` does, after the cause was set. */
-const sayBye = [
-  stop('refresh'),
-  stop('duration'),
-  'startBye',
-  sendBye({ ackFirst: false }),
-  arm('grace'),
-] as const;
-
-/** The same after a restart, when nobody remembers whether the ACK left. */
-const sayByeAgain = [
-  stop('refresh'),
-  stop('duration'),
-  stop('grace'),
-  'startBye',
-  sendBye({ ackFirst: true }),
-  arm('grace'),
-] as const;
-
-/** What every way into `ended` does. */
-const end = [
-  stop('invite'),
-  stop('grace'),
-  stop('refresh'),
-  stop('duration'),
-  'forgetTimers',
-  closeChannel,
+import {
+  arm,
+  blame,
+  byeSurplus,
+  cancel,
+  cancelInvite,
+  channelEnd,
+  DUE,
+  end,
+  NO_DIALOG,
+  type Params,
+  refuse,
   reportDelivery,
-] as const;
-
-const cancel = [stop('invite'), 'startCancel', cancelInvite, arm('grace')] as const;
+  sayBye,
+  sayByeAgain,
+  sendAck,
+  stop,
+  TIMER_EVENTS,
+  TIMERS,
+} from './asks.ts';
+import {
+  type DeliveryContext,
+  dialogOf,
+  initialContext,
+  type Of,
+  outcomesMissing,
+  refreshDueAt,
+  type Stamped,
+} from './context.ts';
+import type { ChannelEnd } from './effects.ts';
+import { GRACE_MS, INVITE_TIMEOUT_MS, PUSH_DURATION_MAX_MS } from './limits.ts';
 
 const BYE_CLAUSES = { clauses: ['IM-11.3.2.7-9'] };
 

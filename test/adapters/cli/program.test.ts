@@ -189,6 +189,8 @@ describe('ua and demo', () => {
         },
       ],
     ]);
-    expect((await run({}, 'demo')).asked).toEqual([['demo', { messages: 3, signals: false }]]);
+    expect((await run({}, 'demo')).asked).toEqual([
+      ['demo', { messages: 3, keep: false, json: false }],
+    ]);
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { repeatSuccess } from '../../../src/wire/sip/repeat-success.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { request, TCP, transactionStage, UDP } from '../../controls/transaction-stage.ts';
 
@@ -185,48 +184,6 @@ describe('INVITE server', () => {
     expect(stage.sent.map((one) => one.title)).toEqual(['100 INVITE', '500 INVITE']);
     expect(stage.layer.counts().unansweredTotal).toBe(1);
     stage.clock.advance(32_000);
-    expect(stage.isEmpty()).toBe(true);
-  });
-});
-
-describe('2xx to INVITE, repeated by its user', () => {
-  function repeating(hop: typeof UDP) {
-    const stage = transactionStage();
-    stage.layer.receive(request('INVITE', BRANCH), hop);
-    const [transaction] = stage.transactions;
-    if (transaction === undefined) throw new Error('no INVITE came');
-    const ok = renderResponse(transaction.request, hop, { status: 200, toTag: 'us' });
-    transaction.respond(ok, 200);
-    const repeated = repeatSuccess({
-      clock: stage.clock,
-      send: () => transaction.respond(ok, 200),
-      onUnacknowledged: () => stage.heard.push('unacknowledged'),
-    });
-    return { stage, repeated };
-  }
-
-  test.each([UDP, TCP])(
-    'on $transport without ACK → T1 to T2, given up after 64*T1 [RFC 3261 §13.3.1.4]',
-    (hop) => {
-      const { stage } = repeating(hop);
-      stage.clock.advance(100_000);
-      const times = [0, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500];
-      expect(stage.schedule()).toEqual(times.map((ms) => [ms, '200 INVITE']));
-      expect(stage.heard).toEqual(['INVITE', 'unacknowledged']);
-      expect(stage.isEmpty()).toBe(true);
-    },
-  );
-
-  test('ACK → nothing more [RFC 3261 §13.3.1.4]', () => {
-    const { stage, repeated } = repeating(UDP);
-    stage.clock.advance(600);
-    repeated.acknowledged();
-    stage.clock.advance(100_000);
-    expect(stage.schedule()).toEqual([
-      [0, '200 INVITE'],
-      [500, '200 INVITE'],
-    ]);
-    expect(stage.heard).toEqual(['INVITE']);
     expect(stage.isEmpty()).toBe(true);
   });
 });

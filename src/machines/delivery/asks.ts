@@ -1,0 +1,155 @@
+/** What the chart asks for: effects with their params from where the delivery stands. */
+import type { DeliveryCause } from '../mailbox/events.ts';
+import { dialogOf, type Of, type Scope } from './context.ts';
+import type { ChannelEnd, DeliveryEffect, DeliveryTimer, PushDialog } from './effects.ts';
+import type { InviteAnsweredData } from './events.ts';
+
+export const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
+
+export function channelEnd(data: InviteAnsweredData): ChannelEnd | null {
+  if (!data.answer.acceptable) return null;
+  const { path, setup: role, maxSize } = data.answer;
+  return maxSize === undefined ? { path, setup: role } : { path, setup: role, maxSize };
+}
+
+export type Params<Name extends DeliveryEffect['name']> = Extract<
+  DeliveryEffect,
+  { name: Name }
+>['params'];
+
+export const TIMER_EVENTS = {
+  invite: 'InviteTimedOut',
+  grace: 'GraceElapsed',
+  refresh: 'RefreshDue',
+  duration: 'SessionExpired',
+} as const;
+
+export const TIMERS = ['invite', 'grace', 'refresh', 'duration'] as const;
+
+/** When each running timer is due; what fires with another `dueAt` is stale. */
+export const DUE = {
+  invite: 'inviteDueAt',
+  grace: 'graceDueAt',
+  refresh: 'refreshDueAt',
+  duration: 'durationDueAt',
+} as const;
+
+/** Arms or stops the timer as the context says after the assigns before it. */
+export function arm(name: DeliveryTimer) {
+  return {
+    type: 'startTimer',
+    params: ({ context }: Scope): Params<'startTimer'> | null => {
+      const dueAt = context[DUE[name]];
+      return dueAt === null ? null : { name, dueAt, event: TIMER_EVENTS[name] };
+    },
+  } as const;
+}
+
+/** Stops a timer that runs: placed before the assign that forgets it. */
+export function stop(name: DeliveryTimer) {
+  return {
+    type: 'stopTimer',
+    params: ({ context }: Scope): Params<'stopTimer'> | null =>
+      context[DUE[name]] === null ? null : { name },
+  } as const;
+}
+
+export function refuse(reason: string) {
+  return { type: 'refuse', params: { reason } } as const;
+}
+
+export function blame(cause: DeliveryCause) {
+  return { type: 'blame', params: { cause } } as const;
+}
+
+export const sendAck = {
+  type: 'sendAck',
+  params: ({ context, event }: Scope): Params<'sendAck'> => ({
+    account: context.account,
+    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+  }),
+} as const;
+
+function sendBye(options: { readonly ackFirst: boolean }) {
+  return {
+    type: 'sendBye',
+    params: ({ context }: Scope): Params<'sendBye'> => ({
+      account: context.account,
+      dialog: context.dialog ?? NO_DIALOG,
+      cseq: context.cseq,
+      surplus: false,
+      ackFirst: options.ackFirst,
+    }),
+  } as const;
+}
+
+/** A BYE for a dialog that is not kept; its CSeq follows the INVITE's. */
+export const byeSurplus = {
+  type: 'sendBye',
+  params: ({ context, event }: Scope): Params<'sendBye'> => ({
+    account: context.account,
+    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+    cseq: 2,
+    surplus: true,
+    ackFirst: false,
+  }),
+} as const;
+
+export const cancelInvite = {
+  type: 'cancelInvite',
+  params: ({ context }: Scope): Params<'cancelInvite'> => ({
+    account: context.account,
+    progressed: context.progressed,
+  }),
+} as const;
+
+export const reportDelivery = {
+  type: 'reportDelivery',
+  params: ({ context }: Scope): Params<'reportDelivery'> => ({
+    account: context.account,
+    cause: context.cause ?? (context.setbacks > 0 ? 'completedWithFailures' : 'completed'),
+    ...(context.status === null ? {} : { status: context.status }),
+    ...(context.retryAfterMs === null ? {} : { retryAfterMs: context.retryAfterMs }),
+    ...(context.unconfirmed === null ? {} : { unconfirmed: context.unconfirmed }),
+    acknowledged: context.acknowledged,
+    failed: context.failed,
+  }),
+} as const;
+
+const closeChannel = {
+  type: 'closeChannel',
+  params: ({ context }: Scope): Params<'closeChannel'> | null =>
+    context.dialog === null ? null : {},
+} as const;
+
+/** What every way into `bye` does, after the cause was set. */
+export const sayBye = [
+  stop('refresh'),
+  stop('duration'),
+  'startBye',
+  sendBye({ ackFirst: false }),
+  arm('grace'),
+] as const;
+
+/** The same after a restart, when nobody remembers whether the ACK left. */
+export const sayByeAgain = [
+  stop('refresh'),
+  stop('duration'),
+  stop('grace'),
+  'startBye',
+  sendBye({ ackFirst: true }),
+  arm('grace'),
+] as const;
+
+/** What every way into `ended` does. */
+export const end = [
+  stop('invite'),
+  stop('grace'),
+  stop('refresh'),
+  stop('duration'),
+  'forgetTimers',
+  closeChannel,
+  reportDelivery,
+] as const;
+
+export const cancel = [stop('invite'), 'startCancel', cancelInvite, arm('grace')] as const;
