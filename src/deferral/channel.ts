@@ -34,7 +34,7 @@ export interface ChannelOffer {
 }
 
 export interface Channels {
-  /** Announces a session for this delivery; the id is unguessable (REF-4975-7). */
+  /** Announces the session of this delivery; its id is unguessable (REF-4975-7). */
   offer(delivery: string): ChannelOffer;
   /** Connects, or waits for the peer to connect, as the answer says (RFC 4975 §5.4, RFC 6135). */
   open(delivery: string, end: ChannelEnd, on: ChannelCallbacks): void;

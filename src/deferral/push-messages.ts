@@ -6,6 +6,7 @@ import { hex, keyedToken } from '../engine/identity.ts';
 import type { Submit } from '../engine/input.ts';
 import type { Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
+import type { DeliveryEffect } from '../machines/delivery/effects.ts';
 import type { PushedMessage } from '../machines/delivery/events.ts';
 import { type MessageRow, messageView } from '../projections/waiting-messages.ts';
 import { encapsulate } from '../wire/mime/encapsulation.ts';
@@ -36,6 +37,8 @@ export interface PushOptions {
   readonly channels: Channels;
 }
 
+type PushParams = Extract<DeliveryEffect, { name: 'pushMessages' }>['params'];
+
 interface Built {
   readonly messageId: string;
   readonly contentType: string;
@@ -44,8 +47,9 @@ interface Built {
 
 /** Resolves when every message has its outcome, or the session cannot go on. */
 export async function pushMessages(options: PushOptions, effect: Effect): Promise<void> {
-  const { account, through } = effect.params as { account: string; through: number };
-  const push = pushOf(options, effect, account);
+  const params = effect.params as PushParams;
+  const { account, through } = params;
+  const push = pushOf(options, effect, params);
   let range: RevisionRange = { after: -1, through };
   let type: 'SnapshotTaken' | 'SnapshotExtended' = 'SnapshotTaken';
   // Messages that arrive meanwhile join, while the chart still pushes (A-32).
@@ -59,7 +63,8 @@ export async function pushMessages(options: PushOptions, effect: Effect): Promis
   await push.settled();
 }
 
-function pushOf(options: PushOptions, effect: Effect, account: string) {
+function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
+  const { account, maxSize = Number.POSITIVE_INFINITY, encapsulation = 'auto' } = params;
   const { submit, views, store, digest, clock, secret, channels } = options;
   const { stream } = effect.event;
   const delivery = parseStreamName(stream).id;
@@ -88,12 +93,14 @@ function pushOf(options: PushOptions, effect: Effect, account: string) {
     const built = encapsulate(octets, {
       receivedAt: row.receivedAt,
       exposeIdentity: true,
-      encapsulation: 'auto',
+      encapsulation,
       dateSource: 'original',
       seed: `restante-${keyedToken(digest, secret, `boundary ${id}`, BOUNDARY_OCTETS)}`,
     });
     if (built.kind === 'refusal') return `cannot be wrapped: ${built.reason} (${built.section})`;
     const { contentType, body } = built;
+    // The client would only answer 413 (RFC 4975 §10.3).
+    if (body.length > maxSize) return `larger than the client takes (${maxSize} octets)`;
     const name = `msrp ${id} ${hex(digest.sha256(body))}`;
     return { messageId: keyedToken(digest, secret, name, MESSAGE_ID_OCTETS), contentType, body };
   }

@@ -36,6 +36,9 @@ export function msrpChannels(options: {
 
   return {
     offer(delivery) {
+      const known = opened.get(delivery);
+      // An INVITE that is sent again after a 422 offers the same session.
+      if (known) return { host, port: endpoint.port, sessionId: known.sessionId };
       const sessionId = hex(random(SESSION_ID_OCTETS));
       opened.set(delivery, { sessionId, release: endpoint.reserve(sessionId) });
       return { host, port: endpoint.port, sessionId };

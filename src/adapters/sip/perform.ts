@@ -13,7 +13,12 @@ import type { InviteAnsweredData } from '../../machines/delivery/events.ts';
 import { judgeAnswer } from '../../wire/sdp/judge-answer.ts';
 import type { ClientTransaction } from '../../wire/sip/client-transaction.ts';
 import { ackFor2xx, dialogFrom2xx, nextHopUri, requestInDialog } from '../../wire/sip/dialog.ts';
-import { parseCSeq, parseRetryAfter, parseSessionExpires } from '../../wire/sip/headers.ts';
+import {
+  parseCSeq,
+  parseMinSe,
+  parseRetryAfter,
+  parseSessionExpires,
+} from '../../wire/sip/headers.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { ackForFailure, cancelFor } from '../../wire/sip/invite-requests.ts';
 import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
@@ -21,7 +26,7 @@ import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { TransactionLayer } from '../../wire/sip/transaction.ts';
 import { evidenceOf } from './observe.ts';
 import type { ObserveOptions } from './observe-options.ts';
-import { pushDialog, renderInvite, viaOf } from './push-requests.ts';
+import { inviteBranch, pushDialog, renderInvite, viaOf } from './push-requests.ts';
 import type { Route, Router } from './route.ts';
 
 export interface PerformOptions
@@ -46,8 +51,8 @@ type Params<Name extends DeliveryEffect['name']> = Extract<
   { name: Name }
 >['params'];
 
-/** What the push needs of the recipient: a MESSAGE goes as one of these (A-22, A-34). */
-const WRAPPED_NEEDED = ['message/sip', 'message/sipfrag'] as const;
+/** What the push needs of the recipient: the header part is always a fragment (A-24, A-34). */
+const WRAPPED_NEEDED = ['message/sipfrag'] as const;
 /** 64*T1. */
 const REPEATED_2XX_MS = 32_000;
 
@@ -128,8 +133,17 @@ export function perform(options: PerformOptions): Perform {
       return;
     }
     const retryAfterMs = parseRetryAfter(response.first('retry-after') ?? '');
-    const data = { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-    fact(delivery, 'InviteRefused', data, `refused ${status}`, { message: response, hop });
+    const minSeMs = parseMinSe(response.first('min-se') ?? '');
+    const data = {
+      status,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(minSeMs === undefined ? {} : { minSeSeconds: minSeMs / 1000 }),
+    };
+    const { number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
+    fact(delivery, 'InviteRefused', data, `refused ${status} ${number}`, {
+      message: response,
+      hop,
+    });
   }
 
   function progressed(delivery: string, response: SipMessage, hop: Hop): void {
@@ -146,15 +160,14 @@ export function perform(options: PerformOptions): Perform {
     });
   }
 
-  /** A delivery sends one INVITE: its branch needs no more than the delivery's name. */
-  function inviteBranch(delivery: string): string {
-    return identity.branchOf(`invite ${delivery}`);
-  }
-
   /** The INVITE of an earlier process, without its SDP: for what must repeat its headers. */
-  function inviteAgain(delivery: string, account: string, route: Route): SipMessage | undefined {
-    const branch = inviteBranch(delivery);
-    const octets = renderInvite(identity, { delivery, account, route, branch, at: clock.now() });
+  function inviteAgain(
+    delivery: string,
+    account: string,
+    route: Route,
+    cseq: number,
+  ): SipMessage | undefined {
+    const octets = renderInvite(identity, { delivery, account, route, cseq, at: clock.now() });
     const parsed = parseSip(octets, 'exact');
     return parsed.kind === 'message' ? parsed.message : undefined;
   }
@@ -169,13 +182,13 @@ export function perform(options: PerformOptions): Perform {
 
   async function sendInvite(effect: Effect): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const { account } = effect.params as Params<'sendInvite'>;
+    const { account, inviteCseq: cseq = 1, ...asked } = effect.params as Params<'sendInvite'>;
     const at = clock.now();
     const route = await router.toSubscriber(account, at);
     if (!route) return fact(delivery, 'InviteRefused', { status: 480 }, 'no way is known');
-    const branch = inviteBranch(delivery);
+    const branch = inviteBranch(identity, delivery, cseq);
     const offer = channels.offer(delivery);
-    const octets = renderInvite(identity, { delivery, account, route, branch, at, offer });
+    const octets = renderInvite(identity, { delivery, account, route, cseq, at, offer, ...asked });
     const { hop } = route;
     signals.sent(octets, evidenceOf(hop));
     const transaction = options.layer().request({ octets, method: 'INVITE', branch }, hop, {
@@ -194,7 +207,7 @@ export function perform(options: PerformOptions): Perform {
 
   async function cancelInvite(effect: Effect): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const { account, progressed: rang } = effect.params as Params<'cancelInvite'>;
+    const { account, progressed: rang, inviteCseq = 1 } = effect.params as Params<'cancelInvite'>;
     const invite = invites.get(delivery);
     if (invite) {
       const cancel = cancelFor(invite.octets);
@@ -204,10 +217,10 @@ export function perform(options: PerformOptions): Perform {
     }
     if (!rang) return;
     const route = await router.toSubscriber(account, clock.now());
-    const rebuilt = route && inviteAgain(delivery, account, route);
+    const rebuilt = route && inviteAgain(delivery, account, route, inviteCseq);
     const cancel = rebuilt && cancelFor(rebuilt.octets);
     if (!route || !cancel) return;
-    const branch = inviteBranch(delivery);
+    const branch = inviteBranch(identity, delivery, inviteCseq);
     signals.sent(cancel, evidenceOf(route.hop));
     options.layer().request({ octets: cancel, method: 'CANCEL', branch }, route.hop, {
       onProvisional: () => {},
@@ -218,26 +231,27 @@ export function perform(options: PerformOptions): Perform {
   }
 
   async function sendAck(effect: Effect): Promise<void> {
-    const { account, dialog } = effect.params as Params<'sendAck'>;
-    await acknowledge(effect, account, dialog);
+    await acknowledge(effect, effect.params as Params<'sendAck'>);
   }
 
-  /** The ACK to the 2xx of our INVITE, whose CSeq is 1. */
-  async function acknowledge(effect: Effect, account: string, facts: PushDialog): Promise<void> {
+  /** The ACK to a 2xx has the CSeq number of its INVITE. */
+  async function acknowledge(effect: Effect, params: Params<'sendAck'>): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
+    const { account, dialog: facts, inviteCseq = 1 } = params;
     const dialog = pushDialog(identity, delivery, account, facts);
     const hop = await router.toUri(nextHopUri(dialog), account, clock.now());
     if (!hop) return;
     const branch = identity.branchOf(`${effect.id} ack`);
-    const octets = ackFor2xx(dialog, { cseq: 1, branch, via: viaOf(hop) });
+    const octets = ackFor2xx(dialog, { cseq: inviteCseq, branch, via: viaOf(hop) });
     acks.set(`${delivery} ${facts.toTag}`, { octets, hop });
     send(octets, hop);
   }
 
   async function sendBye(effect: Effect): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const { account, dialog, cseq, surplus, ackFirst } = effect.params as Params<'sendBye'>;
-    if (ackFirst) await acknowledge(effect, account, dialog);
+    const params = effect.params as Params<'sendBye'>;
+    const { account, dialog, cseq, surplus, ackFirst } = params;
+    if (ackFirst) await acknowledge(effect, params);
     const told = (status: number, message?: SipMessage, hop?: Hop): void => {
       if (surplus) return;
       const signal = message && hop ? { message, hop } : undefined;
@@ -305,7 +319,7 @@ export function perform(options: PerformOptions): Perform {
 
   async function stray(response: SipMessage, source: Hop): Promise<void> {
     const delivery = identity.deliveryOf(response.first('call-id') ?? '');
-    const method = parseCSeq(response.first('cseq') ?? '')?.method;
+    const { method, number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
     const status = statusOf(response);
     if (delivery === undefined || method !== 'INVITE' || status < 200) {
       signals.received(response.octets, evidenceOf(source));
@@ -317,7 +331,7 @@ export function perform(options: PerformOptions): Perform {
     const { context } = await runner.state(deliveryStream(delivery));
     const { account } = context as { readonly account: string };
     const route = await router.toSubscriber(account, clock.now());
-    const invite = route && inviteAgain(delivery, account, route);
+    const invite = route && inviteAgain(delivery, account, route, number);
     if (route && invite) send(ackForFailure(invite, response), route.hop);
   }
 

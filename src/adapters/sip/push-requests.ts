@@ -20,6 +20,11 @@ export function viaOf({ transport, local }: Hop): string {
   return `SIP/2.0/${transport.toUpperCase()} ${local}${transport === 'udp' ? ';rport' : ''}`;
 }
 
+/** An INVITE needs no more than the delivery's name and its count: the same after a restart. */
+export function inviteBranch(identity: OwnIdentity, delivery: string, cseq: number): string {
+  return identity.branchOf(`invite ${delivery} ${cseq}`);
+}
+
 /** Clauses IM-11.3.2.3-4…-13, each in its header. `offer` absent: the same INVITE without SDP. */
 export function renderInvite(
   identity: OwnIdentity,
@@ -27,12 +32,17 @@ export function renderInvite(
     readonly delivery: string;
     readonly account: string;
     readonly route: Route;
-    readonly branch: string;
+    /** Of this INVITE; 2 after a 422. */
+    readonly cseq: number;
     readonly at: number;
+    /** What a 422 asked for (RFC 4028 §7.4). */
+    readonly minSeSeconds?: number;
     readonly offer?: ChannelOffer;
   },
 ): Uint8Array {
-  const { delivery, account, route, branch, at, offer } = push;
+  const { delivery, account, route, cseq, at, minSeSeconds, offer } = push;
+  const branch = inviteBranch(identity, delivery, cseq);
+  const sessionSeconds = Math.max(SESSION_EXPIRES_SECONDS, minSeSeconds ?? 0);
   const { hop, routes } = route;
   return renderSip({
     start: { kind: 'request', method: 'INVITE', uri: account },
@@ -43,14 +53,15 @@ export function renderInvite(
       ['From', `<${identity.imAddress}>;tag=${identity.fromTagOf(delivery)}`],
       ['To', `<${account}>`],
       ['Call-ID', identity.callIdOf(delivery)],
-      ['CSeq', '1 INVITE'],
+      ['CSeq', `${cseq} INVITE`],
       ['Contact', identity.contact(hop)],
       ['Accept-Contact', '*;+g.oma.sip-im;require;explicit'],
       ['P-Asserted-Identity', `<${identity.imAddress}>`],
       ['User-Agent', identity.product],
       ['Allow', DIALOG_METHODS],
       ['Supported', 'timer'],
-      ['Session-Expires', `${SESSION_EXPIRES_SECONDS};refresher=uac`],
+      ['Session-Expires', `${sessionSeconds};refresher=uac`],
+      ...(minSeSeconds === undefined ? [] : [['Min-SE', String(minSeSeconds)] as const]),
       ['Date', renderSipDate(at)],
       ...(offer ? [['Content-Type', 'application/sdp'] as const] : []),
     ],

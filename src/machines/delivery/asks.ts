@@ -1,7 +1,13 @@
 /** What the chart asks for: effects with their params from where the delivery stands. */
 import type { DeliveryCause } from '../mailbox/events.ts';
-import { dialogOf, type Of, type Scope } from './context.ts';
-import type { ChannelEnd, DeliveryEffect, DeliveryTimer, PushDialog } from './effects.ts';
+import { type DeliveryContext, dialogOf, type Of, type Scope } from './context.ts';
+import type {
+  ChannelEnd,
+  DeliveryEffect,
+  DeliveryTimer,
+  InviteCount,
+  PushDialog,
+} from './effects.ts';
 import type { InviteAnsweredData } from './events.ts';
 
 export const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
@@ -62,11 +68,39 @@ export function blame(cause: DeliveryCause) {
   return { type: 'blame', params: { cause } } as const;
 }
 
+/** Told only when it is not 1. */
+function inviteCount({ inviteCseq }: DeliveryContext): InviteCount {
+  return inviteCseq === 1 ? {} : { inviteCseq };
+}
+
+export const sendInvite = {
+  type: 'sendInvite',
+  params: ({ context, event }: Scope): Params<'sendInvite'> => {
+    const { minSeSeconds } = event.data as { readonly minSeSeconds?: number };
+    return {
+      account: context.account,
+      ...inviteCount(context),
+      ...(minSeSeconds === undefined ? {} : { minSeSeconds }),
+    };
+  },
+} as const;
+
+export const pushMessages = {
+  type: 'pushMessages',
+  params: ({ context }: Scope): Params<'pushMessages'> => ({
+    account: context.account,
+    through: context.through,
+    ...(context.maxSize === null ? {} : { maxSize: context.maxSize }),
+    ...(context.encapsulation === null ? {} : { encapsulation: context.encapsulation }),
+  }),
+} as const;
+
 export const sendAck = {
   type: 'sendAck',
   params: ({ context, event }: Scope): Params<'sendAck'> => ({
     account: context.account,
     dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+    ...inviteCount(context),
   }),
 } as const;
 
@@ -79,6 +113,7 @@ function sendBye(options: { readonly ackFirst: boolean }) {
       cseq: context.cseq,
       surplus: false,
       ackFirst: options.ackFirst,
+      ...inviteCount(context),
     }),
   } as const;
 }
@@ -89,7 +124,7 @@ export const byeSurplus = {
   params: ({ context, event }: Scope): Params<'sendBye'> => ({
     account: context.account,
     dialog: dialogOf((event as Of<'InviteAnswered'>).data),
-    cseq: 2,
+    cseq: context.inviteCseq + 1,
     surplus: true,
     ackFirst: false,
   }),
@@ -100,6 +135,7 @@ export const cancelInvite = {
   params: ({ context }: Scope): Params<'cancelInvite'> => ({
     account: context.account,
     progressed: context.progressed,
+    ...inviteCount(context),
   }),
 } as const;
 

@@ -13,6 +13,11 @@ export interface DeliveryContext {
   readonly progressed: boolean;
   readonly allow: string | null;
   readonly dialog: PushDialog | null;
+  /** CSeq number of the INVITE that counts: 2 after a 422 (RFC 4028 §7.4). */
+  readonly inviteCseq: number;
+  /** What the answer allows: octets of a body, and the form of the messages. */
+  readonly maxSize: number | null;
+  readonly encapsulation: 'sipfrag' | null;
   /** CSeq number of our last request in the dialog. */
   readonly cseq: number;
   readonly sessionExpiresSeconds: number | null;
@@ -49,6 +54,9 @@ export const initialContext: DeliveryContext = {
   progressed: false,
   allow: null,
   dialog: null,
+  inviteCseq: 1,
+  maxSize: null,
+  encapsulation: null,
   cseq: 1,
   sessionExpiresSeconds: null,
   bound: false,

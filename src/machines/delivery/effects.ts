@@ -15,6 +15,11 @@ export interface ChannelEnd {
   readonly maxSize?: number;
 }
 
+/** CSeq number of the INVITE that counts; absent: 1. */
+export interface InviteCount {
+  readonly inviteCseq?: number;
+}
+
 export type DeliveryTimer = 'invite' | 'grace' | 'refresh' | 'duration';
 
 export interface DeliveryReport {
@@ -30,16 +35,38 @@ export interface DeliveryReport {
 
 /** What a delivery may ask for. Plain data; an effect's id comes from the event that decided it. */
 export type DeliveryEffect =
-  | { name: 'sendInvite'; params: { readonly account: string } }
+  | {
+      name: 'sendInvite';
+      params: InviteCount & {
+        readonly account: string;
+        /** Present: the interval that the client asked for by 422 (RFC 4028 §7.4). */
+        readonly minSeSeconds?: number;
+      };
+    }
   /** Sends nothing while no provisional response was seen (RFC 3261 §9.1, T-22). */
-  | { name: 'cancelInvite'; params: { readonly account: string; readonly progressed: boolean } }
-  | { name: 'sendAck'; params: { readonly account: string; readonly dialog: PushDialog } }
+  | {
+      name: 'cancelInvite';
+      params: InviteCount & { readonly account: string; readonly progressed: boolean };
+    }
+  | {
+      name: 'sendAck';
+      params: InviteCount & { readonly account: string; readonly dialog: PushDialog };
+    }
   | { name: 'openChannel'; params: ChannelEnd }
-  | { name: 'pushMessages'; params: { readonly account: string; readonly through: number } }
+  | {
+      name: 'pushMessages';
+      params: {
+        readonly account: string;
+        readonly through: number;
+        /** `a=max-size` of the client, in octets of a body. */
+        readonly maxSize?: number;
+        readonly encapsulation?: 'sipfrag';
+      };
+    }
   | { name: 'closeChannel'; params: Record<string, never> }
   | {
       name: 'sendBye';
-      params: {
+      params: InviteCount & {
         readonly account: string;
         readonly dialog: PushDialog;
         readonly cseq: number;

@@ -21,6 +21,8 @@ export type Answer =
       readonly maxSize?: number;
       readonly acceptTypes: readonly string[];
       readonly acceptWrappedTypes: readonly string[];
+      /** Present: the client takes message/sipfrag alone. */
+      readonly encapsulation?: 'sipfrag';
     }
   | { readonly acceptable: false; readonly reason: string };
 
@@ -73,7 +75,15 @@ export type DeliveryEvent =
       data: { readonly status: number; readonly contact?: string; readonly allow?: string };
     }
   | { type: 'InviteAnswered'; data: InviteAnsweredData }
-  | { type: 'InviteRefused'; data: { readonly status: number; readonly retryAfterMs?: number } }
+  | {
+      type: 'InviteRefused';
+      data: {
+        readonly status: number;
+        readonly retryAfterMs?: number;
+        /** Min-SE of a 422 (RFC 4028 §7.3). */
+        readonly minSeSeconds?: number;
+      };
+    }
   | {
       type: 'InviteTimedOut';
       data: { readonly by: 'transaction' } | { readonly dueAt: number };

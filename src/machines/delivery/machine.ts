@@ -27,11 +27,13 @@ import {
   end,
   NO_DIALOG,
   type Params,
+  pushMessages,
   refuse,
   reportDelivery,
   sayBye,
   sayByeAgain,
   sendAck,
+  sendInvite,
   stop,
   TIMER_EVENTS,
   TIMERS,
@@ -65,6 +67,11 @@ export const deliveryMachine = setup({
     tellsNothingNew: ({ context, event }) => {
       const { data } = event as Of<'InviteProgressed'>;
       return context.progressed && (data.allow === undefined || data.allow === context.allow);
+    },
+    // RFC 4028 §7.3: once; a client that asks again for more is refused for good.
+    asksForLongerInterval: ({ context, event }) => {
+      const { status, minSeSeconds } = (event as Of<'InviteRefused'>).data;
+      return status === 422 && minSeSeconds !== undefined && context.inviteCseq === 1;
     },
     hasProgressed: ({ context }) => context.progressed,
     // Gave up on an INVITE that nobody had answered yet: it may still ring (RFC 3261 §9.1).
@@ -112,6 +119,8 @@ export const deliveryMachine = setup({
       return {
         dialog: dialogOf(data),
         allow: data.allow ?? context.allow,
+        maxSize: (data.answer.acceptable && data.answer.maxSize) || null,
+        encapsulation: (data.answer.acceptable && data.answer.encapsulation) || null,
         inviteDueAt: null,
         unconfirmed: false,
       };
@@ -124,6 +133,11 @@ export const deliveryMachine = setup({
         durationDueAt: at + PUSH_DURATION_MAX_MS,
       };
     }),
+    countInvite: assign(({ context }) => ({
+      inviteCseq: context.inviteCseq + 1,
+      cseq: context.cseq + 1,
+      progressed: false,
+    })),
     refusedBy: assign(({ context, event }) => {
       const { data } = event as Of<'InviteRefused'>;
       if (context.cause !== null) return {};
@@ -212,11 +226,7 @@ export const deliveryMachine = setup({
       on: {
         DeliveryOpened: {
           target: 'inviting',
-          actions: [
-            'open',
-            { type: 'sendInvite', params: ({ context }) => ({ account: context.account }) },
-            arm('invite'),
-          ],
+          actions: ['open', sendInvite, arm('invite')],
           meta: { clauses: ['IM-11.3.2.3-3', 'IM-11.3.2.3-4', 'IM-11.3.2.3-14'] },
         },
         DeliveryInterrupted: {
@@ -260,7 +270,14 @@ export const deliveryMachine = setup({
             meta: { clauses: ['REF-3261-1', 'REF-4975-3'] },
           },
         ],
-        InviteRefused: { target: 'ended', actions: ['refusedBy', ...end] },
+        InviteRefused: [
+          {
+            guard: 'asksForLongerInterval',
+            actions: ['countInvite', sendInvite],
+            meta: { clauses: ['IM-11.3.2.3-11'] },
+          },
+          { target: 'ended', actions: ['refusedBy', ...end] },
+        ],
         InviteTimedOut: [
           { guard: 'isTransaction', target: 'ended', actions: [blame('noAnswer'), ...end] },
           { guard: 'isDue', target: 'cancelling', actions: [blame('noAnswer'), ...cancel] },
@@ -307,13 +324,7 @@ export const deliveryMachine = setup({
         ChannelBound: [
           { guard: 'isBound' },
           {
-            actions: [
-              'bind',
-              {
-                type: 'pushMessages',
-                params: ({ context }) => ({ account: context.account, through: context.through }),
-              },
-            ],
+            actions: ['bind', pushMessages],
             meta: { clauses: ['IM-11.3.2.7-1', 'IM-11.3.2.7-2'] },
           },
         ],

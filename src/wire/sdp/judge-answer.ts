@@ -10,6 +10,8 @@ export type Answer =
       readonly maxSize?: number;
       readonly acceptTypes: readonly string[];
       readonly acceptWrappedTypes: readonly string[];
+      /** Present: message/sip is in neither list, so the fragment form is used. */
+      readonly encapsulation?: 'sipfrag';
     }
   | { readonly acceptable: false; readonly reason: string };
 
@@ -44,6 +46,7 @@ export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answe
     ...(maxSize === undefined ? {} : { maxSize }),
     acceptTypes,
     acceptWrappedTypes,
+    ...(accepts(either, 'message/sip') ? {} : { encapsulation: 'sipfrag' }),
   };
 }
 
