@@ -105,6 +105,24 @@ export const RFC5118: readonly TortureRow[] = rows('RFC 5118', {
   'ipv6-correct-abnf-2-colons': ['4.10', 'accepted', 'message', 'both forms MUST be tolerated'],
 });
 
+/** What a server that serves `example.com` alone answers otherwise: nobody else is at home there. */
+export const SERVING_EXAMPLE_COM: Readonly<Record<string, TortureRow['answer']>> = {
+  esc01: 404, // example.net
+  mpart01: 404, // example.org
+  'mult-ip-in-sdp': 404, // [2001:db8::10]
+};
+
+/** What is answered otherwise on a stream, where Content-Length delimits (RFC 3261 §18.3). */
+export const ON_A_STREAM: Readonly<Record<string, TortureRow['answer']>> = {
+  // More octets are announced than come: the rest is waited for, 32 s at most.
+  clerr: 'silence',
+  'ipv6-in-sdp': 'silence',
+  // Without the empty line its head has no end.
+  baddn: 'silence',
+  // No Content-Length: nothing tells where the message ends.
+  inv2543: 400,
+};
+
 /** Files that the `sip` package has beside those of RFC 4475 (`*.dat`). */
 export const SIP_PACKAGE: readonly TortureRow[] = rows('RFC 3261', {
   badcseq: ['8.1.1.5', 400, 400, 'CSeq has no number and no method'],
