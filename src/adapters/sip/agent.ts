@@ -1,12 +1,13 @@
 /** The SIP side put together: transports, transactions, what is observed and what is performed. */
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
+import { type Hop, responseHop } from '../../wire/sip/hop.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { answers } from './answer.ts';
+import { hostPort } from './host-port.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { evidenceOf, observe } from './observe.ts';
-import { hostPort, type ObserveOptions } from './observe-options.ts';
+import type { ObserveOptions } from './observe-options.ts';
 import { perform } from './perform.ts';
 import { type NextHop, router } from './route.ts';
 import { openSipTransports, type SipTransports } from './transport.ts';
@@ -63,7 +64,9 @@ export async function openSipAgent(
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
       const octets = serving ? observed.refusal(refusal, source) : undefined;
-      if (octets) send(octets, source);
+      // RFC 3261 §18.2.2 holds for it, too: the port is that of sent-by, where it can be read.
+      const broken = refusal.message;
+      if (octets) send(octets, broken ? responseHop(broken, source) : source);
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -81,7 +84,7 @@ export async function openSipAgent(
     const own = transports.listening.find(
       (address) => address.transport === transport && address.host.includes(':') === v6,
     );
-    return own && hostPort(own.host, own.port);
+    return own && identity.advertised(hostPort(own.host, own.port));
   }
 
   const performed = perform({

@@ -15,8 +15,10 @@ import { parseCSeq, parseExpires } from '../../wire/sip/headers.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
 import { type NameAddr, parseNameAddr } from '../../wire/sip/name-addr.ts';
+import { parseUri } from '../../wire/sip/uri.ts';
 import { type Headers, unknownVerdict, type Verdict } from './answer.ts';
-import { hostPort, type ObserveOptions } from './observe-options.ts';
+import { hostPort } from './host-port.ts';
+import type { ObserveOptions } from './observe-options.ts';
 
 /** RFC 3261 §10.2.1.1: what a registrar grants when nothing was asked. */
 const EXPIRES_DEFAULT_MS = 3_600_000;
@@ -26,6 +28,8 @@ const EXPIRES_MIN_SECONDS = 60;
 /** A registration that became stale between look-up and decision is looked up again. */
 const LOOKS_MAX = 8;
 
+/** Schemes of a public identity (RFC 3261 §10.2, TS 23.228 §4.3.3.2). */
+const IDENTITY_SCHEMES: ReadonlySet<string> = new Set(['sip', 'sips', 'tel']);
 const IM_TAG = '+g.oma.sip-im';
 /** Contact parameters that are the registrar's own business and no features (RFC 3261 §20.10). */
 const NOT_FEATURES: ReadonlySet<string> = new Set(['q', 'expires']);
@@ -43,7 +47,7 @@ export async function observeRegister(
   evidence: Evidence,
   respond: (verdict: Verdict) => void,
 ): Promise<void> {
-  const judged = judge(request, source);
+  const judged = judge(request, source, options.domain);
   if ('status' in judged) return respond(judged);
   const { submit, views, clock, signals } = options;
   const callId = request.first('call-id') ?? '';
@@ -86,11 +90,14 @@ export async function observeRegister(
   respond(unknownVerdict());
 }
 
-function judge(request: SipMessage, source: Hop): Judged | Verdict {
+function judge(request: SipMessage, source: Hop, domain: string): Judged | Verdict {
   const to = parseNameAddr(request.first('to') ?? '');
   const from = parseNameAddr(request.first('from') ?? '');
-  const account = to && accountName(to.uri);
-  if (!account) return { status: 404 };
+  const uri = parseUri(to?.uri ?? '');
+  // RFC 3261 §10.3 step 5, RFC 4475 §3.3.4: what has no address of record here.
+  if (!to || !uri || !IDENTITY_SCHEMES.has(uri.scheme)) return { status: 400 };
+  const account = accountName(to.uri);
+  if (!account || (uri.scheme !== 'tel' && uri.host !== domain)) return { status: 404 };
   // An S-CSCF registers for somebody else: its own URI in From and Contact (TS 24.229 §5.4.1.7).
   const via = from && accountName(from.uri) === account ? 'direct' : 'thirdParty';
   const lines = request.all('contact');

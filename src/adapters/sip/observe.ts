@@ -8,14 +8,15 @@ import type { Evidence } from '../../engine/recorded.ts';
 import type { PushDialog } from '../../machines/delivery/effects.ts';
 import { isLargeMode } from '../../wire/large-mode.ts';
 import { parseMsrpMedia } from '../../wire/sdp/msrp-media.ts';
-import { parseTokens } from '../../wire/sip/headers.ts';
+import { parseMediaType, parseTokens } from '../../wire/sip/headers.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import type { Refusal, SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { ALLOWED_METHODS, answers, DRAINING, depositVerdict, type Verdict } from './answer.ts';
-import { hostPort, type ObserveOptions } from './observe-options.ts';
+import { hostPort } from './host-port.ts';
+import type { ObserveOptions } from './observe-options.ts';
 import { observeRegister } from './observe-register.ts';
 
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
@@ -25,6 +26,7 @@ const METHODS: ReadonlySet<string> = new Set(ALLOWED_METHODS.split(', '));
 const NEW_WORK: ReadonlySet<string> = new Set(['MESSAGE', 'INVITE', 'REGISTER']);
 /** Methods that only make sense within a dialog (RFC 3261 §12.2.2). */
 const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE']);
+const SDP = 'application/sdp';
 
 export function evidenceOf(hop: Hop): Evidence {
   const { transport, local, host, port } = hop;
@@ -157,8 +159,11 @@ export function observe(
     const offer = parseMsrpMedia(request.body);
     const media = offer.kind === 'media' ? offer.media : undefined;
     const judged = isLargeMode(request, media, { acceptUntagged: true });
-    const status = judged.verdict === 'no' ? judged.status : 480;
-    respond({ status: addressee(request) === undefined ? 404 : status });
+    const type = parseMediaType(request.first('content-type') ?? SDP)?.name;
+    if (addressee(request) === undefined) respond({ status: 404 });
+    // RFC 3261 §8.2.3: a body of a type that is not taken, and what would be.
+    else if (type !== SDP) respond({ status: 415, headers: [['Accept', SDP]] });
+    else respond({ status: judged.verdict === 'no' ? judged.status : 480 });
   }
 
   async function dispatch(transaction: ServerTransaction): Promise<void> {
@@ -183,7 +188,7 @@ export function observe(
       status: 200,
       headers: [
         ['Allow', ALLOWED_METHODS],
-        ['Accept', 'application/sdp, message/sip, text/plain'],
+        ['Accept', `${SDP}, message/sip, text/plain`],
         ['Supported', 'timer'],
       ],
     });
