@@ -131,7 +131,9 @@ export async function serve(
     return fail(`cannot listen on ${where}: ${endpoint.message}`, 'choose another --msrp-listen');
   }
   undo.push(() => endpoint.close());
-  const channels = msrpChannels({ endpoint, random });
+  const { advertise } = config;
+  const told = advertise === undefined ? {} : { advertise };
+  const channels = msrpChannels({ endpoint, random, ...told });
 
   const identity = ownIdentity({
     imAddress: config.imAddress,
@@ -140,6 +142,7 @@ export async function serve(
     digest,
     secret,
     random,
+    ...told,
   });
   const agent = await openSipAgent({
     submit: deferral.submit,

@@ -1,7 +1,7 @@
 /** Flag > environment > file > default; what is not known is an error, not a surprise. */
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import type { HostPort, SipAddress } from './listen-address.ts';
+import { type HostPort, isUnspecified, type SipAddress } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName, settingsSchema } from './settings.ts';
@@ -16,6 +16,8 @@ export interface ServeConfig {
   readonly sipListen: readonly SipAddress[];
   readonly msrpListen: HostPort;
   readonly httpListen: HostPort;
+  /** Address that peers are told; absent: the one that is listened on. */
+  readonly advertise?: string;
   /** Absent: requests go to the registered contact. */
   readonly nextHop?: SipAddress;
   /** Networks for `trustedPeers`. */
@@ -177,12 +179,29 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
   }
   if (!read.success || problems.length > 0) return { kind: 'failure', problems };
   const config = serveConfig(read.data);
+  const unnamed = namelessAddress(config);
+  const setting = unnamed && effective.get(unnamed.name);
+  if (setting && config.advertise === undefined) {
+    const what = `peers cannot be told to come to ${unnamed.host}`;
+    const todo = 'say with --advertise at which address they reach this server';
+    const where = placeOf(setting, sources.file);
+    return { kind: 'failure', problems: [{ what, where, todo }] };
+  }
   return { kind: 'configuration', config, effective: [...effective.values()] };
+}
+
+/** An address that stands for all of the machine's, so that it says nothing to a peer. */
+function namelessAddress({ sipListen, msrpListen }: ServeConfig) {
+  const listened = [
+    ...sipListen.map(({ host }) => ({ name: 'sip-listen', host }) as const),
+    { name: 'msrp-listen', host: msrpListen.host } as const,
+  ];
+  return listened.find(({ host }) => isUnspecified(host));
 }
 
 function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
   const { domain, data, store, trust, journal } = values;
-  const nextHop = values['next-hop'];
+  const { advertise, 'next-hop': nextHop } = values;
   return {
     domain,
     data,
@@ -190,6 +209,7 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
     sipListen: values['sip-listen'],
     msrpListen: values['msrp-listen'],
     httpListen: values['http-listen'],
+    ...(advertise === undefined ? {} : { advertise }),
     ...(nextHop === undefined ? {} : { nextHop }),
     trust,
     journal,

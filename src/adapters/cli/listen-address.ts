@@ -15,6 +15,11 @@ const PORT_MAX = 65_535;
 /** RFC 3261 §19.1.2: the port of a SIP URI without one. */
 const SIP_PORT = 5060;
 
+/** Whether a host stands for every address of the machine: peers cannot be told it. */
+export function isUnspecified(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
 /** Reads `HOST:PORT`, an IPv6 host in brackets; `undefined` when it is not that. */
 export function parseListen(text: string): HostPort | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];

@@ -3,10 +3,12 @@
  * text is read. A flag, an environment variable and a key of the file are three spellings of one
  * text.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseUri } from '../../wire/sip/uri.ts';
 import {
   type HostPort,
+  isUnspecified,
   parseListen,
   parseNextHop,
   parseSipListen,
@@ -60,6 +62,11 @@ export const SETTINGS = {
     placeholder: 'HOST:PORT',
     about: 'where health and metrics are answered',
     ...fixed('127.0.0.1:8080'),
+  },
+  advertise: {
+    placeholder: 'ADDRESS',
+    about: 'IP address that peers reach this server at; needed to listen on 0.0.0.0 or [::]',
+    fallback: () => undefined,
   },
   'next-hop': {
     placeholder: 'URI',
@@ -172,6 +179,11 @@ export const settingsSchema = z.strictObject({
   ),
   'msrp-listen': hostPort,
   'http-listen': hostPort,
+  advertise: read(
+    (text) => (isIP(text) === 0 || isUnspecified(text) ? undefined : text),
+    isNo('address that peers can reach'),
+    'write an IP address such as 192.0.2.1, an IPv6 one without brackets',
+  ).optional(),
   'next-hop': read<SipAddress>(
     parseNextHop,
     isNo('next hop'),

@@ -16,12 +16,12 @@ interface Opened {
 
 export function msrpChannels(options: {
   readonly endpoint: MsrpEndpoint;
-  /** Address that peers reach this endpoint at, when it is not the one it listens on. */
-  readonly advertisedHost?: string;
+  /** Address that peers are told in place of the one that is listened on. */
+  readonly advertise?: string;
   random(octets: number): Uint8Array;
 }): Channels {
   const { endpoint, random } = options;
-  const host = options.advertisedHost ?? endpoint.host;
+  const host = options.advertise ?? endpoint.host;
   const opened = new Map<string, Opened>();
 
   function localUri(sessionId: string): string {

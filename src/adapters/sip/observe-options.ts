@@ -21,7 +21,3 @@ export interface ObserveOptions {
   /** New work is refused. */
   draining(): boolean;
 }
-
-export function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}

@@ -2,6 +2,7 @@ import { hex, keyedToken } from '../../engine/identity.ts';
 import type { Digest } from '../../engine/ports.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
+import { hostPort } from './host-port.ts';
 
 /** What identifies this server and its requests on the wire. */
 export interface OwnIdentity {
@@ -18,6 +19,8 @@ export interface OwnIdentity {
   branchOf(effect: string): string;
   /** A To-tag for a response. */
   tag(): string;
+  /** Our own end, `host:port`, as peers are told it. */
+  advertised(local: string): string;
   /** Contact of this server as the peer of `hop` reaches it (IM-11.3.2.3-9, -10). */
   contact(hop: Hop): string;
 }
@@ -34,10 +37,16 @@ export function ownIdentity(options: {
   readonly digest: Digest;
   readonly secret: Uint8Array;
   random(octets: number): Uint8Array;
+  /** Address that peers are told in place of the one that is listened on. */
+  readonly advertise?: string;
 }): OwnIdentity {
-  const { imAddress, product, host, digest, secret, random } = options;
+  const { imAddress, product, host, digest, secret, random, advertise } = options;
   const token = (name: string) => keyedToken(digest, secret, name, TOKEN_OCTETS);
   const callIdOf = (delivery: string) => `push.${delivery}.${token(`call-id ${delivery}`)}@${host}`;
+  function advertised(local: string): string {
+    if (advertise === undefined) return local;
+    return hostPort(advertise, Number(local.slice(local.lastIndexOf(':') + 1)));
+  }
   let drawn = new Uint8Array(0);
   let used = 0;
   const user = parseUri(imAddress)?.user ?? 'im-store';
@@ -51,8 +60,9 @@ export function ownIdentity(options: {
     },
     fromTagOf: (delivery) => `im-${token(`from-tag ${delivery}`)}`,
     branchOf: (effect) => `z9hG4bK${token(`branch ${effect}`)}`,
+    advertised,
     contact: ({ local, transport }) =>
-      `<sip:${user}@${local};transport=${transport}>;+g.oma.sip-im;automata`,
+      `<sip:${user}@${advertised(local)};transport=${transport}>;+g.oma.sip-im;automata`,
     tag() {
       if (used + TAG_OCTETS > drawn.length) {
         drawn = new Uint8Array(random(DRAW_OCTETS));

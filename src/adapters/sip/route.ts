@@ -4,7 +4,7 @@ import type { Binding } from '../../machines/mailbox/events.ts';
 import { registrationView } from '../../projections/registrations.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
-import { hostPort } from './observe-options.ts';
+import { hostPort } from './host-port.ts';
 
 export interface NextHop {
   readonly transport: 'udp' | 'tcp';
