@@ -43,6 +43,12 @@ export function depositVerdict(outcome: Outcome): Verdict {
   }
 }
 
+/** A BYE for a session that is over is answered as one that nobody knows (RFC 3261 §15.1.2). */
+export function byeVerdict(outcome: Outcome['outcome']): Verdict {
+  if (outcome === 'unknown') return unknownVerdict();
+  return { status: outcome === 'refused' ? 481 : 200 };
+}
+
 export function unknownVerdict(): Verdict {
   return { status: 500, headers: [['Retry-After', String(UNKNOWN_RETRY_SECONDS)]] };
 }

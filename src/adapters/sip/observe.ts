@@ -14,7 +14,14 @@ import type { Refusal, SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
-import { ALLOWED_METHODS, answers, DRAINING, depositVerdict, type Verdict } from './answer.ts';
+import {
+  ALLOWED_METHODS,
+  answers,
+  byeVerdict,
+  DRAINING,
+  depositVerdict,
+  type Verdict,
+} from './answer.ts';
 import { hostPort } from './host-port.ts';
 import type { ObserveOptions } from './observe-options.ts';
 import { observeRegister } from './observe-register.ts';
@@ -148,7 +155,10 @@ export function observe(
         octets: signals.evidence(request.octets, 'sip'),
         evidence,
       },
-      ({ outcome }) => respond({ status: outcome === 'refused' ? 481 : 200 }),
+      ({ outcome }) => {
+        if (outcome !== 'accepted') signals.received(request.octets, evidence);
+        respond(byeVerdict(outcome));
+      },
     );
   }
 

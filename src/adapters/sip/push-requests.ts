@@ -88,7 +88,8 @@ export function pushDialog(
     remote: toTag === '' ? `<${account}>` : `<${account}>;tag=${toTag}`,
     localTag,
     remoteTag: toTag,
-    remoteTarget,
+    // A 2xx without a usable Contact still has to be acknowledged and ended.
+    remoteTarget: remoteTarget === '' ? account : remoteTarget,
     routeSet,
     localCseq: 1,
     remoteCseq: null,

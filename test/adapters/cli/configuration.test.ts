@@ -124,8 +124,6 @@ describe('configuration', () => {
     ['sip-listen', 'udp://[127.0.0.1]:5060'],
     ['msrp-listen', '127.0.0.1:65536'],
     ['http-listen', '8080'],
-    ['sip-listen', 'udp://0.0.0.0:5060'],
-    ['msrp-listen', '[::]:2855'],
     ['advertise', '0.0.0.0'],
     ['next-hop', 'sip:bob@127.0.0.1'],
     ['next-hop', 'sip:127.0.0.1;transport=sctp'],
@@ -142,6 +140,16 @@ describe('configuration', () => {
       todo: expect.stringMatching(/^(write|name)/),
     });
     expect(found[0]?.what).toContain(JSON.stringify(text));
+  });
+
+  it('wants an address for peers when it listens on all of its own', () => {
+    const [problem] = problems({ flags: { 'msrp-listen': '[::]:2855' } });
+    expect(problem).toMatchObject({
+      where: '--msrp-listen',
+      todo: expect.stringMatching('advertise'),
+    });
+    const flags = { 'sip-listen': 'udp://0.0.0.0:5060', advertise: '192.0.2.1' };
+    expect(configuration({ flags }).config.advertise).toBe('192.0.2.1');
   });
 
   it('names the place of a bad value: variable, or key and file', () => {

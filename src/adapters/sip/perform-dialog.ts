@@ -1,0 +1,95 @@
+/** Requests within the dialog of a push: ACK, BYE, session refresh (RFC 3261 §15, RFC 4028). */
+import type { Effect } from '../../engine/ports.ts';
+import { parseStreamName } from '../../engine/stream-name.ts';
+import type { PushDialog } from '../../machines/delivery/effects.ts';
+import { ackFor2xx, nextHopUri, requestInDialog } from '../../wire/sip/dialog.ts';
+import { parseSessionExpires } from '../../wire/sip/headers.ts';
+import { evidenceOf } from './observe.ts';
+import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
+import { pushDialog, viaOf } from './push-requests.ts';
+
+export function performDialog(context: PushContext) {
+  const { acks, clock, fact, identity, router, say, signals } = context;
+
+  /** The ACK to a 2xx has the CSeq number of its INVITE. */
+  async function acknowledge(effect: Effect, params: Params<'sendAck'>): Promise<void> {
+    const delivery = parseStreamName(effect.event.stream).id;
+    const { account, dialog: facts, inviteCseq = 1 } = params;
+    const dialog = pushDialog(identity, delivery, account, facts);
+    const hop = await router.toUri(nextHopUri(dialog), account, clock.now());
+    if (!hop) return;
+    const branch = identity.branchOf(`${effect.id} ack`);
+    const octets = ackFor2xx(dialog, { cseq: inviteCseq, branch, via: viaOf(hop) });
+    acks.set(`${delivery} ${facts.toTag}`, { octets, hop });
+    say(octets, hop);
+  }
+
+  async function sendBye(effect: Effect): Promise<void> {
+    const delivery = parseStreamName(effect.event.stream).id;
+    const params = effect.params as Params<'sendBye'>;
+    const { account, dialog, cseq, surplus, ackFirst } = params;
+    if (ackFirst) await acknowledge(effect, params);
+    const heard = (status: number, told?: Told): void => {
+      if (!surplus) void fact(delivery, 'ByeAnswered', { status }, `bye answered ${cseq}`, told);
+      else if (told) signals.received(told.message.octets, evidenceOf(told.hop));
+    };
+    await request(effect, account, dialog, { method: 'BYE', cseq, headers: [] }, heard);
+  }
+
+  /** Sends a request within the dialog; `heard` learns the final status, 408 for none. */
+  async function request(
+    effect: Effect,
+    account: string,
+    facts: PushDialog,
+    what: {
+      readonly method: string;
+      readonly cseq: number;
+      readonly headers: readonly (readonly [string, string])[];
+    },
+    heard: (status: number, told?: Told) => void,
+  ): Promise<void> {
+    const delivery = parseStreamName(effect.event.stream).id;
+    const dialog = pushDialog(identity, delivery, account, facts);
+    const hop = await router.toUri(nextHopUri(dialog), account, clock.now());
+    if (!hop) return heard(503);
+    const branch = identity.branchOf(effect.id);
+    const { method, cseq } = what;
+    const headers = [...what.headers, ['User-Agent', identity.product] as const];
+    const octets = requestInDialog(dialog, { method, cseq, branch, via: viaOf(hop), headers });
+    signals.sent(octets, evidenceOf(hop));
+    context.layer().request({ octets, method, branch }, hop, {
+      onProvisional: (response) => signals.received(response.octets, evidenceOf(hop)),
+      onFinal: (response) => heard(statusOf(response), { message: response, hop }),
+      onTimeout: () => heard(408),
+      onUnreachable: () => heard(503),
+    });
+  }
+
+  /** RFC 4028 §7.4: by UPDATE without SDP. A client that does not allow it is left to expire. */
+  async function refreshSession(effect: Effect): Promise<void> {
+    const delivery = parseStreamName(effect.event.stream).id;
+    const params = effect.params as Params<'refreshSession'>;
+    const { account, dialog, cseq, allow, sessionExpiresSeconds } = params;
+    if (!/\bUPDATE\b/.test(allow ?? '')) return;
+    const hop = await router.toUri(dialog.remoteTarget, account, clock.now());
+    const headers = [
+      ...(hop ? [['Contact', identity.contact(hop)] as const] : []),
+      ['Supported', 'timer'] as const,
+      ['Session-Expires', `${sessionExpiresSeconds};refresher=uac`] as const,
+    ];
+    const heard = (status: number, told?: Told): void => {
+      const session = parseSessionExpires(told?.message.first('session-expires') ?? '');
+      const refreshed = session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {};
+      const [type, data] =
+        status < 300 ? ['SessionRefreshed', refreshed] : ['SessionExpired', { status }];
+      void fact(delivery, String(type), data, `refresh ${cseq}`, told);
+    };
+    await request(effect, account, dialog, { method: 'UPDATE', cseq, headers }, heard);
+  }
+
+  return {
+    sendBye,
+    refreshSession,
+    sendAck: (effect: Effect) => acknowledge(effect, effect.params as Params<'sendAck'>),
+  };
+}
