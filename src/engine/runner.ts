@@ -9,19 +9,14 @@
  *   append; the expected revision is always exact.
  * - A conflict means that another node was faster: load again and decide everything again, the
  *   look-ups included. An append of unknown outcome is repeated with the same ids and revision.
+ * - What was answered `unknown` may be in the log all the same: its effects are then performed as
+ *   soon as the stream can be read again.
  */
-import { type Chart, type Decided, evolve, type State, timerMarks } from './decide.ts';
-import { eventId } from './identity.ts';
-import type { Input, Outcome, Reply, Submit } from './input.ts';
-import {
-  APPEND_BYTES_MAX,
-  type Clock,
-  type Digest,
-  type EventStore,
-  type ExpectedRevision,
-  type Views,
-} from './ports.ts';
-import type { Candidate, Meta, Recorded } from './recorded.ts';
+import { type Chart, type Decided, evolve, type State } from './decide.ts';
+import type { Input, Outcome, Submit } from './input.ts';
+import { type Batch, judge, type Lane, type Pending, reasonOf } from './judge.ts';
+import type { Clock, Digest, EventStore, ExpectedRevision, Views } from './ports.ts';
+import type { Candidate, Recorded } from './recorded.ts';
 import { parseStreamName } from './stream-name.ts';
 
 export interface RunnerOptions {
@@ -56,55 +51,10 @@ export const CONFLICTS_MAX = 8;
 /** An append of unknown outcome is repeated for so long, then the input is answered `unknown`. */
 export const UNKNOWN_FOR_MS = 20_000;
 const UNKNOWN_RETRY_MS = 250;
-/** JSON head of an event, estimated for the bound of a batch. */
-const HEAD_BYTES_ESTIMATE = 2_048;
-
-interface Pending {
-  readonly input: Input;
-  readonly reply: Reply | undefined;
-  resolve(outcome: Outcome): void;
-}
-
-interface Lane {
-  readonly stream: string;
-  readonly chart: Chart;
-  state: State;
-  revision: ExpectedRevision;
-  loaded: boolean;
-  running: boolean;
-  /** The batch in hand stands at its front until it is answered. */
-  readonly queue: Pending[];
-  /** Effects of earlier events: those of the next wait for them. */
-  effects: Promise<void>;
-}
-
-type Judgement = Exclude<Outcome, { outcome: 'accepted' }> | { readonly outcome: 'candidate' };
-
-interface Batch {
-  /** One for each input at the front of the queue. */
-  readonly judgements: readonly Judgement[];
-  readonly candidates: readonly Candidate[];
-  /** One list for each candidate. */
-  readonly effects: readonly (readonly Decided[])[];
-  readonly state: State;
-}
-
-function envelope(lane: Lane, input: Input, from: State, to: State, effects: readonly Decided[]) {
-  const timers = timerMarks(effects);
-  const meta: Meta = {
-    from: from.value,
-    to: to.value,
-    ...(effects.length === 0 ? {} : { effects: effects.map(({ name }) => name) }),
-    ...(timers === undefined ? {} : { timers }),
-    machine: lane.chart.label,
-    ...(input.causation === undefined ? {} : { causation: input.causation }),
-    ...(input.evidence === undefined ? {} : { evidence: input.evidence }),
-  };
-  return meta;
-}
-
+/** After an answer `unknown` the stream is looked at so often, until it is known. */
+const DOUBT_LOOK_MS = 1_000;
 export function createRunner(options: RunnerOptions): Runner {
-  const { store, views, charts, digest, clock } = options;
+  const { store, charts, clock } = options;
   const lanesMax = options.lanesMax ?? LANES_MAX;
   const lanes = new Map<string, Lane>();
   const working = new Set<Promise<void>>();
@@ -122,70 +72,49 @@ export function createRunner(options: RunnerOptions): Runner {
       running: false,
       queue: [],
       effects: Promise.resolve(),
+      performing: 0,
+      doubts: new Map(),
     };
+  }
+
+  /** A lane that is dropped while it has work would be followed by a second one for its stream. */
+  function isAtRest({ running, queue, performing, doubts }: Lane): boolean {
+    return !running && queue.length === 0 && performing === 0 && doubts.size === 0;
   }
 
   /** A Map keeps the order of insertion: its first lane is the least recently used one. */
   function laneOf(stream: string): Lane {
     const lane = lanes.get(stream) ?? newLane(stream);
     lanes.delete(stream);
-    lanes.set(stream, lane);
-    if (lanes.size > lanesMax) {
-      for (const [name, { running, queue }] of lanes) {
-        if (!running && queue.length === 0) lanes.delete(name);
-        if (lanes.size <= lanesMax) break;
+    if (lanes.size >= lanesMax) {
+      for (const [name, other] of lanes) {
+        if (isAtRest(other)) lanes.delete(name);
+        if (lanes.size < lanesMax) break;
       }
     }
+    lanes.set(stream, lane);
     return lane;
   }
 
+  /** Where the log says that a stream stands; effects in doubt that it holds are performed. */
   async function load(lane: Lane): Promise<void> {
-    lane.state = lane.chart.initial;
-    lane.revision = 'none';
-    for await (const event of store.read(lane.stream)) {
-      lane.state = evolve(lane.chart, lane.state, event);
-      lane.revision = event.revision;
+    const { chart, stream, doubts } = lane;
+    let state = chart.initial;
+    let revision: ExpectedRevision = 'none';
+    const found: Recorded[] = [];
+    for await (const event of store.read(stream)) {
+      state = evolve(chart, state, event);
+      revision = event.revision;
+      if (doubts.has(event.id)) found.push(event);
     }
+    lane.state = state;
+    lane.revision = revision;
     lane.loaded = true;
-  }
-
-  async function isRepeated(input: Input, accepted: ReadonlySet<string>): Promise<boolean> {
-    if (!input.unless) return false;
-    const { view, key } = input.unless;
-    return accepted.has(`${view.name} ${key}`) || (await views.get(view, key)) !== undefined;
-  }
-
-  /** Decides what waits, one input on top of the other, up to the bound of one append. */
-  async function judge(lane: Lane): Promise<Batch> {
-    const judgements: Judgement[] = [];
-    const candidates: Candidate[] = [];
-    const effects: (readonly Decided[])[] = [];
-    const accepted = new Set<string>();
-    let { state } = lane;
-    let bytes = 0;
-    for (let pending = lane.queue[0]; pending; pending = lane.queue[judgements.length]) {
-      const { input } = pending;
-      bytes += HEAD_BYTES_ESTIMATE + (input.octets?.length ?? 0);
-      if (judgements.length > 0 && bytes > APPEND_BYTES_MAX) break;
-      if (await isRepeated(input, accepted)) {
-        judgements.push({ outcome: 'ignored' });
-        continue;
-      }
-      const { type, at, data, octets } = input;
-      const id = eventId(digest, lane.stream, input.cause);
-      const decision = lane.chart.decide(state, { type, id, at, data });
-      if (decision.outcome !== 'accepted') {
-        judgements.push(decision);
-        continue;
-      }
-      const meta = envelope(lane, input, state, decision.state, decision.effects);
-      candidates.push({ id, type, at, data, ...(octets === undefined ? {} : { octets }), meta });
-      effects.push(decision.effects);
-      judgements.push({ outcome: 'candidate' });
-      if (input.unless) accepted.add(`${input.unless.view.name} ${input.unless.key}`);
-      state = decision.state;
+    for (const event of found) {
+      const effects = doubts.get(event.id) ?? [];
+      doubts.delete(event.id);
+      perform(lane, event, effects);
     }
-    return { judgements, candidates, effects, state };
   }
 
   /** Appends until the outcome is known, or has been unknown for too long. */
@@ -199,8 +128,13 @@ export function createRunner(options: RunnerOptions): Runner {
   }
 
   async function answer(lane: Lane, pending: Pending, outcome: Outcome): Promise<void> {
-    options.onOutcome?.(lane.stream, pending.input, outcome);
-    await pending.reply?.(outcome);
+    try {
+      options.onOutcome?.(lane.stream, pending.input, outcome);
+      await pending.reply?.(outcome);
+    } catch (fault) {
+      // What was decided stands, and its effects follow, whoever could not be told.
+      options.onFault(lane.stream, fault);
+    }
     pending.resolve(outcome);
   }
 
@@ -218,14 +152,19 @@ export function createRunner(options: RunnerOptions): Runner {
       next += 1;
       if (!event) throw new Error(`${lane.stream}: an appended event is missing from the answer`);
       await answer(lane, pending, { outcome: 'accepted', event });
-      if (effects.length > 0) perform(lane, event, effects);
+      perform(lane, event, effects);
     }
   }
 
   function perform(lane: Lane, event: Recorded, effects: readonly Decided[]): void {
+    if (effects.length === 0) return;
+    lane.performing += 1;
     const work = lane.effects
       .then(() => options.perform(event, effects))
-      .catch((fault: unknown) => options.onFault(lane.stream, fault));
+      .catch((fault: unknown) => options.onFault(lane.stream, fault))
+      .finally(() => {
+        lane.performing -= 1;
+      });
     lane.effects = work;
     track(work);
   }
@@ -235,7 +174,7 @@ export function createRunner(options: RunnerOptions): Runner {
     void work.finally(() => working.delete(work));
   }
 
-  /** Answers the batch in hand, or all that waits, with `unknown`; the lane is loaded anew. */
+  /** Answers the first `count` inputs with `unknown`; the lane is loaded anew. */
   async function giveUp(lane: Lane, count: number, reason: string): Promise<void> {
     lane.loaded = false;
     for (const pending of lane.queue.splice(0, count)) {
@@ -243,16 +182,34 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
+  function doubt(lane: Lane, { candidates, effects }: Batch): void {
+    for (const [index, { id }] of candidates.entries()) {
+      lane.doubts.set(id, effects[index] ?? []);
+    }
+    lookLater(lane);
+  }
+
+  /** Nobody may ever submit to this stream again, but what is in the log must be performed. */
+  function lookLater(lane: Lane): void {
+    clock.timer(DOUBT_LOOK_MS, () => {
+      if (lane.doubts.size === 0 || lane.loaded) return;
+      if (lane.running) lookLater(lane);
+      else track(run(lane));
+    });
+  }
+
   async function step(lane: Lane): Promise<void> {
     for (let conflicts = 0; ; conflicts += 1) {
       if (!lane.loaded) await load(lane);
-      const batch = await judge(lane);
+      const batch = await judge(options, lane);
       const { candidates, judgements } = batch;
       if (candidates.length === 0) return settle(lane, batch, []);
       const result = await append(lane, candidates);
       if (result.outcome === 'appended') {
         lane.state = batch.state;
         lane.revision = result.revision;
+        // Nothing can stand before these events that was not read: what was in doubt never came.
+        lane.doubts.clear();
         const first = result.revision - candidates.length + 1;
         const events = candidates.map((candidate, index) => ({
           ...candidate,
@@ -262,7 +219,10 @@ export function createRunner(options: RunnerOptions): Runner {
         }));
         return settle(lane, batch, events);
       }
-      if (result.outcome === 'unknown') return giveUp(lane, judgements.length, result.reason);
+      if (result.outcome === 'unknown') {
+        doubt(lane, batch);
+        return giveUp(lane, judgements.length, result.reason);
+      }
       if (conflicts === CONFLICTS_MAX) {
         const reason = `other writers were faster ${conflicts} times in a row`;
         return giveUp(lane, judgements.length, reason);
@@ -273,14 +233,16 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function run(lane: Lane): Promise<void> {
     lane.running = true;
-    try {
-      while (lane.queue.length > 0) await step(lane);
-    } catch (fault) {
-      options.onFault(lane.stream, fault);
-      await giveUp(lane, lane.queue.length, fault instanceof Error ? fault.message : String(fault));
-    } finally {
-      lane.running = false;
-    }
+    do {
+      try {
+        await step(lane);
+      } catch (fault) {
+        options.onFault(lane.stream, fault);
+        if (lane.doubts.size > 0) lookLater(lane);
+        await giveUp(lane, lane.queue.length, reasonOf(fault));
+      }
+    } while (lane.queue.length > 0);
+    lane.running = false;
   }
 
   return {
@@ -292,9 +254,12 @@ export function createRunner(options: RunnerOptions): Runner {
       });
     },
     async state(stream) {
-      const lane = lanes.get(stream) ?? newLane(stream);
-      if (!lane.loaded && !lane.running) await load(lane);
-      return lane.state;
+      const lane = lanes.get(stream);
+      if (lane?.loaded) return lane.state;
+      // A lane that is being loaded is left alone: two loads of it would mix.
+      const aside = newLane(stream);
+      await load(aside);
+      return aside.state;
     },
     async idle() {
       while (working.size > 0) await Promise.all(working);
