@@ -17,6 +17,10 @@ export interface RecordStream {
 export const RECORDS_WAITING_MAX = 100_000;
 const HEAD_BYTES_ESTIMATE = 1_024;
 
+function bytesOf(octets: Uint8Array | undefined): number {
+  return HEAD_BYTES_ESTIMATE + (octets?.length ?? 0);
+}
+
 export async function openRecordStream(options: {
   readonly store: EventStore;
   readonly stream: string;
@@ -28,8 +32,8 @@ export async function openRecordStream(options: {
   const namespace = digest.sha256(new TextEncoder().encode(stream)).slice(0, 16);
   /** Revision of the last record handed to the store; -1 before the first. */
   let handed = (await store.last(stream))?.revision ?? -1;
-  let batch: Candidate[] = [];
-  let batchBytes = 0;
+  const queue: Candidate[] = [];
+  let queuedBytes = 0;
   let waiting = 0;
   const writing = new Set<Promise<void>>();
   /** Set while the stream's head is looked up after a loss: records wait for it. */
@@ -42,14 +46,26 @@ export async function openRecordStream(options: {
     return uuidOf(octets);
   }
 
+  /** The records at the front of the queue that fit into one append. */
+  function nextBatch(): readonly Candidate[] {
+    let count = 0;
+    for (let bytes = 0; count < queue.length; count += 1) {
+      bytes += bytesOf(queue[count]?.octets);
+      if (count > 0 && bytes > APPEND_BYTES_MAX) break;
+    }
+    return queue.splice(0, count);
+  }
+
   function hand(): void {
-    if (resuming || batch.length === 0) return;
+    queuedBytes = 0;
+    while (!resuming && queue.length > 0) handOne(nextBatch());
+  }
+
+  function handOne(batch: readonly Candidate[]): void {
     const first = handed + 1;
     const events = batch.map((record, index) => ({ ...record, id: idOf(first + index) }));
     const expected = handed < 0 ? 'none' : handed;
     handed += events.length;
-    batch = [];
-    batchBytes = 0;
     const work = store
       .append(stream, expected, events, { flush: 'next' })
       .then((result) => {
@@ -83,12 +99,12 @@ export async function openRecordStream(options: {
     record(type, at, data, octets) {
       if (waiting >= RECORDS_WAITING_MAX) return onLoss(1, 'the log is too slow');
       waiting += 1;
-      const bytes = HEAD_BYTES_ESTIMATE + (octets?.length ?? 0);
-      if (batchBytes + bytes > APPEND_BYTES_MAX) hand();
+      const bytes = bytesOf(octets);
+      if (queuedBytes + bytes > APPEND_BYTES_MAX) hand();
       // What is recorded in one turn goes out as one append.
-      if (batch.length === 0) queueMicrotask(hand);
-      batchBytes += bytes;
-      batch.push({ id: '', type, at, data, ...(octets === undefined ? {} : { octets }), meta: {} });
+      if (queue.length === 0) queueMicrotask(hand);
+      queuedBytes += bytes;
+      queue.push({ id: '', type, at, data, ...(octets === undefined ? {} : { octets }), meta: {} });
     },
     async flushed() {
       hand();

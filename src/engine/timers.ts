@@ -19,6 +19,8 @@ export interface Timers {
   close(): void;
 }
 
+/** Replaced and stopped timers may fill half of the heap, and this many more. */
+const PASSED_OVER_MAX = 64;
 /** Clocks of hosts take 32 bits of milliseconds: a later timer is looked at again after a day. */
 const LOOK_AGAIN_MS = 86_400_000;
 
@@ -48,6 +50,13 @@ export function createTimers(clock: Clock, fire: (timer: Timer) => void): Timers
     }
   }
 
+  /** Takes out what was replaced or stopped; heap order is put right by inserting anew. */
+  function compact(): void {
+    if (heap.length <= 2 * running.size + PASSED_OVER_MAX) return;
+    heap.length = 0;
+    for (const timer of running.values()) push(timer);
+  }
+
   function pop(): Timer | undefined {
     const first = heap[0];
     const last = heap.pop();
@@ -74,7 +83,7 @@ export function createTimers(clock: Clock, fire: (timer: Timer) => void): Timers
 
   function fireDue(): void {
     const now = clock.now();
-    while (heap[0] && heap[0].dueAt <= now) {
+    while (!closed && heap[0] && heap[0].dueAt <= now) {
       const timer = pop();
       if (!timer || running.get(keyOf(timer.stream, timer.name)) !== timer) continue;
       running.delete(keyOf(timer.stream, timer.name));
@@ -87,10 +96,12 @@ export function createTimers(clock: Clock, fire: (timer: Timer) => void): Timers
     start(timer) {
       running.set(keyOf(timer.stream, timer.name), timer);
       push(timer);
+      compact();
       if (heap[0] === timer) arm();
     },
     stop(stream, name) {
       running.delete(keyOf(stream, name));
+      compact();
     },
     count: () => running.size,
     close() {
