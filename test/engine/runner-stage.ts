@@ -17,18 +17,19 @@ interface Counted {
 }
 
 /** Counts, and asks for the effects that the input names. */
-const counter: Chart<number> = {
+const counter: Chart = {
   name: 'counter',
   label: 'counter@1',
   initial: { value: 'open', context: 0 },
-  decide(state: State<number>, { type, data }: Stamped): Decision<number> {
+  decide(state: State, { type, data }: Stamped): Decision {
+    const count = Number(state.context);
     switch (type) {
       case 'Counted': {
         const { effects = [] } = data as Counted;
         return {
           outcome: 'accepted',
-          state: { value: state.value, context: state.context + 1 },
-          effects: effects.map((name) => ({ name, params: state.context + 1 })),
+          state: { value: state.value, context: count + 1 },
+          effects: effects.map((name) => ({ name, params: count + 1 })),
         };
       }
       case 'Closed':
