@@ -22,7 +22,7 @@ export function userAgent(output: Output, version: string): CommandLine['ua'] {
           print(
             json,
             answer,
-            `${answer.status} ${answer.reason}  ${answer.callId}  ${answer.ms} ms`,
+            `${answer.status} ${answer.reason}  ${answer.callId}  ${answer.ms.toFixed(1)} ms`,
           ),
       });
       return sent.every(({ status }) => status >= 200 && status < 300) ? OK : FINDING;
