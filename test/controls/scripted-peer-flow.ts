@@ -76,8 +76,8 @@ export interface PushFlow {
 
 const ARGS = ['--domain', 'example.org', '--im-address', 'sip:im-store@example.org'];
 
-/** Starts a server, deposits `messages` times a1, and plays everything up to the 200 to BYE. */
-export async function playPush({ messages = 1 } = {}): Promise<PushFlow> {
+/** Starts a server, sends these MESSAGEs to Alice, and plays everything up to the 200 to BYE. */
+export async function playPush(requests = [depositText(1)]): Promise<PushFlow> {
   const peer = scriptedPeer();
   const core = await peer.listen();
   const media = await peer.listen(msrpLength);
@@ -92,8 +92,7 @@ export async function playPush({ messages = 1 } = {}): Promise<PushFlow> {
   try {
     const scscf = await peer.connect(server.sipPort);
     const deposits: { request: string; answer: string }[] = [];
-    for (let number = 1; number <= messages; number += 1) {
-      const request = depositText(number);
+    for (const request of requests) {
       scscf.send(request);
       deposits.push({ request, answer: String(await scscf.next()) });
     }
@@ -106,7 +105,7 @@ export async function playPush({ messages = 1 } = {}): Promise<PushFlow> {
     const session = await media.accepted();
     // The server connects, so it binds the session first (RFC 4975 §5.4).
     const [binding = ''] = await acknowledged(session, 1, media.port);
-    const sends = await acknowledged(session, messages, media.port);
+    const sends = await acknowledged(session, requests.length, media.port);
     const bye = String(await dialog.next());
     dialog.send(byeAnswer(bye));
     const { port: corePort } = core;

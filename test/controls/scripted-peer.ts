@@ -14,7 +14,7 @@ export interface End {
   readonly port: number;
 }
 
-/** One datagram, or what one side of a connection wrote at once. */
+/** One datagram, or one whole message of a connection: dissectors look for it at the start. */
 export interface Packet {
   readonly transport: 'udp' | 'tcp';
   readonly from: End;
@@ -119,10 +119,11 @@ export function scriptedPeer(): ScriptedPeer {
     let closed = false;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => {
-      packets.push({ transport: 'tcp', from: remote, to: local, octets: Buffer.from(chunk) });
       pending = Buffer.concat([pending, chunk]);
       for (let length = framing(pending); length > 0; length = framing(pending)) {
-        messages.put(pending.subarray(0, length));
+        const octets = pending.subarray(0, length);
+        packets.push({ transport: 'tcp', from: remote, to: local, octets });
+        messages.put(octets);
         pending = pending.subarray(length);
       }
     });

@@ -1,0 +1,63 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pcapOf } from './pcap.ts';
+import type { Packet } from './scripted-peer.ts';
+
+const run = promisify(execFile);
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+/** Expert severities of Wireshark, of which chats and notes are no complaints. */
+const WARNING = 0x00600000;
+
+/** What one packet is made of, outermost protocol first, and what the dissector complains of. */
+export interface Dissected {
+  readonly protocols: readonly string[];
+  readonly complaints: readonly string[];
+}
+
+/** Whether `tshark` is installed; says loudly when it is not. */
+export function dissectorAvailable(): boolean {
+  try {
+    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.warn('SKIPPED: tshark is not installed, so nothing was dissected: install tshark');
+    return false;
+  }
+}
+
+/** Has Wireshark dissect them; `ports` says what is spoken where, as `{ 'tcp 5061': 'sip' }`. */
+export async function dissect(
+  packets: readonly Packet[],
+  ports: Readonly<Record<string, 'sip' | 'msrp'>>,
+): Promise<readonly Dissected[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'restante-pcap-'));
+  const file = join(folder, 'flow.pcap');
+  const decodeAs = Object.entries(ports).flatMap(([port, protocol]) => [
+    '-d',
+    `${port.replace(' ', '.port==')},${protocol}`,
+  ]);
+  const fields = ['frame.protocols', '_ws.expert.severity', '_ws.expert.message', '_ws.malformed'];
+  const print = ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
+  try {
+    await writeFile(file, pcapOf(packets));
+    // Names are not looked up (-n), and no user's own preferences change what is found.
+    const words = ['-n', '-r', file, ...decodeAs, ...print];
+    const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder };
+    const { stdout } = await run('tshark', words, { maxBuffer: OUTPUT_BYTES_MAX, env });
+    return stdout.trimEnd().split('\n').map(dissected);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function dissected(line: string): Dissected {
+  const [protocols = '', severities = '', messages = '', malformed = ''] = line.split('\t');
+  const grave = severities.split(',').some((severity) => Number(severity) >= WARNING);
+  return {
+    protocols: protocols.split(':'),
+    complaints: [...(grave ? [messages] : []), ...(malformed === '' ? [] : [malformed])],
+  };
+}
