@@ -20,6 +20,7 @@ import { deliveringView, openDeliveryView, timerView } from '../projections/in-f
 import { deliveryStream } from './account.ts';
 import type { Channels } from './channel.ts';
 import { expireEarliest } from './expire.ts';
+import { insist } from './insist.ts';
 import { openChannel } from './open-channel.ts';
 import { pushMessages } from './push-messages.ts';
 import { recover } from './recovery.ts';
@@ -110,7 +111,8 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
       }
     },
   });
-  const { submit } = runner;
+  const insistence = insist(runner.submit, clock);
+  const { submit } = insistence;
 
   async function fire(timer: Timer): Promise<void> {
     if (timer.event === 'MessageExpired') {
@@ -232,7 +234,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
   }
 
   return {
-    submit,
+    submit: runner.submit,
     runner,
     timers,
     async start(given) {
@@ -267,6 +269,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     },
     async close() {
       timers.close();
+      insistence.cease();
       await runner.idle();
       nodeStream.record('NodeStopped', clock.now(), { node });
       await refusals.flushed();

@@ -31,7 +31,7 @@ export async function refusalRecorder(options: {
   /** Repetitions since the last record, by machine, type and reason. */
   const counts = new Map<string, number>();
 
-  function count(): void {
+  function recordCounts(): void {
     for (const [kind, repeated] of counts) {
       if (repeated === 0) {
         counts.delete(kind);
@@ -41,6 +41,10 @@ export async function refusalRecorder(options: {
       records.record('InputsRefused', clock.now(), { machine, type, reason, count: repeated });
       counts.set(kind, 0);
     }
+  }
+
+  function count(): void {
+    recordCounts();
     if (counts.size > 0) clock.timer(COUNT_EVERY_MS, count);
   }
 
@@ -56,6 +60,9 @@ export async function refusalRecorder(options: {
       counts.set(kind, 0);
       records.record('InputRefused', clock.now(), { stream: from, type, reason });
     },
-    flushed: () => records.flushed(),
+    flushed() {
+      recordCounts();
+      return records.flushed();
+    },
   };
 }

@@ -1,5 +1,5 @@
 /** How a delivery comes home: poison messages are parked first, then the mailbox learns the end. */
-import type { Outcome, Submit } from '../engine/input.ts';
+import type { Submit } from '../engine/input.ts';
 import type { Clock, Effect, Views } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type { DeliveryReport } from '../machines/delivery/effects.ts';
@@ -9,7 +9,6 @@ import { mailboxStream } from './account.ts';
 
 /** `push.maxAttempts`: failed pushes of one message before it is parked (A-31). */
 export const PUSH_ATTEMPTS_MAX = 5;
-const REPORT_AGAIN_MS = 1_000;
 
 export interface ReportOptions {
   readonly submit: Submit;
@@ -23,17 +22,13 @@ export async function reportDelivery(options: ReportOptions, effect: Effect): Pr
   const delivery = parseStreamName(effect.event.stream).id;
   const { account, ...report } = effect.params as DeliveryReport;
   await parkPoison(options, effect, account, delivery);
-  for (;;) {
-    const { outcome }: Outcome = await submit(mailboxStream(account), {
-      type: 'DeliveryEnded',
-      at: clock.now(),
-      data: { delivery, ...report },
-      cause: `ended ${delivery}`,
-      causation: effect.id,
-    });
-    if (outcome !== 'unknown') return;
-    await new Promise<void>((resolve) => clock.timer(REPORT_AGAIN_MS, resolve));
-  }
+  await submit(mailboxStream(account), {
+    type: 'DeliveryEnded',
+    at: clock.now(),
+    data: { delivery, ...report },
+    cause: `ended ${delivery}`,
+    causation: effect.id,
+  });
 }
 
 async function parkPoison(

@@ -29,18 +29,13 @@ export interface Signals {
 
 /** The second word of `SIP/2.0 202 …`, the first of `MESSAGE …`, the third of `MSRP tid SEND`. */
 function kindOf(octets: Uint8Array, protocol: Evidence['protocol']): string {
-  let start = '';
-  for (let at = 0; at < KIND_WITHIN_OCTETS; at += 1) {
-    const octet = octets[at];
-    if (octet === undefined || octet === CR) break;
-    start += String.fromCharCode(octet);
-  }
-  const words = start.split(' ');
+  const start = decoder.decode(octets.subarray(0, KIND_WITHIN_OCTETS));
+  const words = start.split(/[ \r]/, 3);
   const word = protocol === 'msrp' ? words[2] : words[0] === 'SIP/2.0' ? words[1] : words[0];
   return word ?? '';
 }
 
-const CR = 13;
+const decoder = new TextDecoder();
 /** A start line's method or status stands within these octets. */
 const KIND_WITHIN_OCTETS = 48;
 

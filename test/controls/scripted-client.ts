@@ -1,0 +1,181 @@
+import type { ChannelCallbacks, PushMessage, PushOutcome } from '../../src/deferral/channel.ts';
+import type { Transports } from '../../src/deferral/deferral.ts';
+import type { Submit } from '../../src/engine/input.ts';
+import type { Clock, Effect } from '../../src/engine/ports.ts';
+import { parseStreamName } from '../../src/engine/stream-name.ts';
+import type { PushDialog } from '../../src/machines/delivery/effects.ts';
+import { acceptableAnswer } from './delivery-events.ts';
+
+/** RFC 3261 §17.1.1.2: Timer B = 64*T1. */
+const TIMER_B_MS = 32_000;
+
+/** How the client behaves until it is told otherwise. */
+export interface Manners {
+  /** A number refuses with that status; `silent` gives no answer at all. */
+  invite: 'accept' | 'silent' | number;
+  /** A number fails the message with that status; `cut` loses the connection. */
+  push: 'acknowledge' | 'silent' | 'cut' | number;
+  bye: 'answer' | 'silent';
+}
+
+interface Session {
+  readonly on: ChannelCallbacks;
+  readonly open: Map<string, (outcome: PushOutcome) => void>;
+}
+
+/** The transports and the client behind them, by hand: what left the engine is in `seen`. */
+export interface ScriptedClient {
+  readonly manners: Manners;
+  /** `INVITE`, `CANCEL`, `ACK`, `BYE`, `SEND <id>`: all that ever reached the client, in order. */
+  readonly seen: string[];
+  /** Every message that was pushed, with its MSRP Message-ID and body. */
+  readonly pushed: { readonly delivery: string; readonly message: PushMessage }[];
+  /** Ids that the client acknowledged and did not take back. */
+  readonly acknowledged: Set<string>;
+  /** The transports of one life of the engine; those of an earlier life are dead. */
+  connect(submit: Submit, clock: Clock): Transports;
+  /** Acknowledges a push that was met with silence. */
+  acknowledge(id: string): void;
+  takeBack(id: string, status: number): void;
+  cut(): void;
+  /** Says something about a delivery on its own account, such as a late 2xx. */
+  say(delivery: string, type: string, data: unknown): void;
+  lastDelivery(): string;
+}
+
+export function answered(toTag: string): unknown {
+  return {
+    status: 200,
+    toTag,
+    remoteTarget: 'sip:romeo@192.0.2.17',
+    routeSet: [],
+    answer: acceptableAnswer,
+  };
+}
+
+export function scriptedClient(): ScriptedClient {
+  const manners: Manners = { invite: 'accept', push: 'acknowledge', bye: 'answer' };
+  const seen: string[] = [];
+  const pushed: { delivery: string; message: PushMessage }[] = [];
+  const acknowledged = new Set<string>();
+  let sessions = new Map<string, Session>();
+  let say: ScriptedClient['say'] = () => {};
+  let serial = 0;
+  let last = '';
+  const deliveryOf = (effect: Effect) => parseStreamName(effect.event.stream).id;
+
+  function lose(delivery: string, reason: string): void {
+    const session = sessions.get(delivery);
+    if (!session) return;
+    sessions.delete(delivery);
+    for (const [, resolve] of session.open) resolve({ outcome: 'sessionLost', reason, sent: true });
+    session.on.lost(reason);
+  }
+
+  function settle(id: string, outcome: PushOutcome): void {
+    for (const { open } of sessions.values()) {
+      const resolve = open.get(id);
+      if (!resolve) continue;
+      open.delete(id);
+      if (outcome.outcome === 'acknowledged') acknowledged.add(id);
+      resolve(outcome);
+    }
+  }
+
+  function meet(delivery: string, { key }: PushMessage): void {
+    const { push } = manners;
+    if (push === 'acknowledge') settle(key, { outcome: 'acknowledged' });
+    else if (push === 'cut') lose(delivery, 'connection closed');
+    else if (push !== 'silent') settle(key, { outcome: 'failed', status: push, sent: true });
+  }
+
+  return {
+    manners,
+    seen,
+    pushed,
+    acknowledged,
+    lastDelivery: () => last,
+    say: (delivery, type, data) => say(delivery, type, data),
+    acknowledge: (id) => settle(id, { outcome: 'acknowledged' }),
+    takeBack(id, status) {
+      acknowledged.delete(id);
+      sessions.get(last)?.on.takenBack(id, status);
+    },
+    cut() {
+      for (const delivery of [...sessions.keys()]) lose(delivery, 'connection closed');
+    },
+    connect(submit, clock) {
+      sessions = new Map();
+      const mine = sessions;
+      const alive = () => sessions === mine;
+      const tell: ScriptedClient['say'] = (delivery, type, data) => {
+        serial += 1;
+        const stream = `delivery-${delivery}`;
+        if (alive()) {
+          void submit(stream, { type, at: clock.now(), data, cause: `${type} ${serial}` });
+        }
+      };
+      say = tell;
+      return {
+        sip: {
+          async sendInvite(effect) {
+            last = deliveryOf(effect);
+            seen.push('INVITE');
+            const { invite } = manners;
+            if (invite === 'accept') tell(last, 'InviteAnswered', answered(`tag ${last}`));
+            else if (invite !== 'silent') tell(last, 'InviteRefused', { status: invite });
+            else {
+              const delivery = last;
+              clock.timer(TIMER_B_MS, () =>
+                tell(delivery, 'InviteTimedOut', { by: 'transaction' }),
+              );
+            }
+          },
+          async cancelInvite(effect) {
+            const { progressed } = effect.params as { progressed: boolean };
+            if (!progressed) return;
+            seen.push('CANCEL');
+            if (manners.bye === 'answer')
+              tell(deliveryOf(effect), 'InviteRefused', { status: 487 });
+          },
+          async sendAck(effect) {
+            const { toTag } = (effect.params as { dialog: PushDialog }).dialog;
+            seen.push(toTag.startsWith('tag') ? 'ACK' : `ACK ${toTag}`);
+          },
+          async sendBye(effect) {
+            const { surplus, ackFirst } = effect.params as { surplus: boolean; ackFirst: boolean };
+            seen.push(...(ackFirst ? ['ACK'] : []), surplus ? 'BYE surplus' : 'BYE');
+            if (surplus || manners.bye === 'silent') return;
+            tell(deliveryOf(effect), 'ByeAnswered', { status: 200 });
+          },
+          async refreshSession(effect) {
+            seen.push('UPDATE');
+            tell(deliveryOf(effect), 'SessionRefreshed', {});
+          },
+        },
+        channels: {
+          offer: (delivery) => ({ host: '192.0.2.1', port: 2855, sessionId: delivery }),
+          open(delivery, _end, on) {
+            if (!alive()) return;
+            mine.set(delivery, { on, open: new Map() });
+            on.bound('192.0.2.17:9000');
+          },
+          send(delivery, message) {
+            const session = mine.get(delivery);
+            if (!alive() || !session) {
+              const reason = 'the session is closed';
+              return Promise.resolve({ outcome: 'sessionLost', reason, sent: false });
+            }
+            seen.push(`SEND ${message.key}`);
+            pushed.push({ delivery, message });
+            return new Promise((resolve) => {
+              session.open.set(message.key, resolve);
+              queueMicrotask(() => alive() && meet(delivery, message));
+            });
+          },
+          close: (delivery) => alive() && lose(delivery, 'closed'),
+        },
+      };
+    },
+  };
+}
