@@ -2,6 +2,7 @@
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import { type Hop, responseHop } from '../../wire/sip/hop.ts';
+import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { answers } from './answer.ts';
 import { hostPort } from './host-port.ts';
@@ -47,6 +48,7 @@ export async function openSipAgent(
   const { clock, signals, identity, onFault } = options;
   let serving = false;
   let layer: TransactionLayer | undefined;
+  const render = answers(identity, () => clock.now());
   const observed = observe(options);
   const opened = await openSipTransports({
     listen: options.listen,
@@ -54,7 +56,9 @@ export async function openSipAgent(
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     onMessage(message, source) {
       try {
-        if (serving || message.start.kind === 'response') layer?.receive(message, source);
+        const isRequest = message.start.kind === 'request';
+        if (isRequest && !options.trusted(source.host)) stranger(message, source);
+        else if (serving || !isRequest) layer?.receive(message, source);
       } catch (fault) {
         // A defect in handling one message must not end the service of all others.
         onFault(`message from ${hostPort(source.host, source.port)}`, fault);
@@ -66,7 +70,8 @@ export async function openSipAgent(
       const octets = serving ? observed.refusal(refusal, source) : undefined;
       // RFC 3261 §18.2.2 holds for it, too: the port is that of sent-by, where it can be read.
       const broken = refusal.message;
-      if (octets) send(octets, broken ? responseHop(broken, source) : source);
+      if (!octets || isAmplified(octets, broken, source)) return;
+      send(octets, broken ? responseHop(broken, source) : source);
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -77,6 +82,25 @@ export async function openSipAgent(
     void transports.send(octets, hop).then((result) => {
       if (!result.sent) onFault(`send to ${hostPort(hop.host, hop.port)}`, result.reason);
     });
+  }
+
+  /**
+   * One answer without a transaction, the same each time (RFC 3261 §8.2.7), and no evidence: who is
+   * not trusted can neither have answers repeated nor fill the log.
+   */
+  function stranger(request: SipMessage, source: Hop): void {
+    const remote = hostPort(source.host, source.port);
+    options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
+    if (!serving || isAck(request.octets)) return;
+    const toTag = identity.tagOf(`${request.first('via')} ${request.first('call-id')}`);
+    const octets = render(request, source, { status: 403, toTag });
+    if (!isAmplified(octets, request, source)) send(octets, responseHop(request, source));
+  }
+
+  /** Who can forge a source address must gain nothing by it (RFC 3261 §26.1.5). */
+  function isAmplified(answer: Uint8Array, to: SipMessage | undefined, source: Hop): boolean {
+    if (source.transport !== 'udp' || options.trusted(source.host)) return false;
+    return answer.length > (to?.octets.length ?? 0);
   }
 
   function localFor(transport: 'udp' | 'tcp', host: string): string | undefined {
@@ -96,7 +120,6 @@ export async function openSipAgent(
     },
     send,
   });
-  const render = answers(identity, () => clock.now());
   layer = transactionLayer({
     // A step of the wall clock must not end transactions early.
     clock: { now: () => performance.now(), timer: clock.timer },

@@ -19,6 +19,8 @@ const DRAINING_RETRY_SECONDS = 10;
 export interface Verdict {
   readonly status: number;
   readonly headers?: Headers;
+  /** Default: one drawn for it. */
+  readonly toTag?: string;
   readonly body?: Uint8Array;
 }
 
@@ -75,7 +77,7 @@ export function answers(identity: OwnIdentity, now: () => number) {
     const method = request.start.kind === 'request' ? request.start.method : '';
     const parts: ResponseParts = {
       status,
-      toTag: identity.tag(),
+      toTag: verdict.toTag ?? identity.tag(),
       headers: [
         ...(headers ?? []),
         ['Server', identity.product],

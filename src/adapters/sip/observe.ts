@@ -1,6 +1,6 @@
 /**
  * What arrives over SIP becomes inputs, and outcomes become answers. The checks come in the order of
- * RFC 3261 §8.2: who asks, method, Request-URI, Require, then the method's own.
+ * RFC 3261 §8.2: method, Request-URI, Require, then the method's own.
  */
 import { accountName, deliveryStream } from '../../deferral/account.ts';
 import { depositOf } from '../../deferral/deposit.ts';
@@ -62,10 +62,9 @@ export function observe(
   }
 
   /** The checks that come before the method's own; a verdict ends it. */
-  function precheck(request: SipMessage, source: Hop): Verdict | undefined {
+  function precheck(request: SipMessage): Verdict | undefined {
     const { start } = request;
     if (start.kind !== 'request') return { status: 400 };
-    if (!options.trusted(source.host)) return { status: 403 };
     if (!METHODS.has(start.method)) return { status: 405, headers: [['Allow', ALLOWED_METHODS]] };
     const uri = parseUri(start.uri);
     if (!uri) return { status: 400 };
@@ -179,7 +178,7 @@ export function observe(
   async function dispatch(transaction: ServerTransaction): Promise<void> {
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
-    const verdict = precheck(request, source);
+    const verdict = precheck(request);
     if (!verdict && method === 'MESSAGE') return message(transaction);
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {

@@ -21,6 +21,8 @@ export interface OwnIdentity {
   tag(): string;
   /** Our own end, `host:port`, as peers are told it. */
   advertised(local: string): string;
+  /** The same To-tag for the same request, for answers without a transaction. */
+  tagOf(request: string): string;
   /** Contact of this server as the peer of `hop` reaches it (IM-11.3.2.3-9, -10). */
   contact(hop: Hop): string;
 }
@@ -61,6 +63,7 @@ export function ownIdentity(options: {
     fromTagOf: (delivery) => `im-${token(`from-tag ${delivery}`)}`,
     branchOf: (effect) => `z9hG4bK${token(`branch ${effect}`)}`,
     advertised,
+    tagOf: (request) => `im-${token(`to-tag ${request}`)}`,
     contact: ({ local, transport }) =>
       `<sip:${user}@${advertised(local)};transport=${transport}>;+g.oma.sip-im;automata`,
     tag() {
