@@ -11,13 +11,23 @@ export interface Pending {
   readonly events: readonly Candidate[];
   /** Encoded when it was handed over, while an earlier commit is being flushed. */
   readonly values: readonly Uint8Array[];
+  /** Nobody waits for it: a record of what was on the wire. */
+  readonly lazy: boolean;
   readonly answer: (answer: Append) => void;
   readonly fail: (error: unknown) => void;
 }
 
+interface Entered {
+  readonly count: number;
+  readonly stream: string;
+  readonly revision: number;
+  readonly value: Uint8Array;
+  readonly lazy: boolean;
+}
+
 /** What goes into one transaction. */
 export interface Batch {
-  readonly records: { count: number; stream: string; revision: number; value: Uint8Array }[];
+  readonly records: Entered[];
   readonly rows: RowChanges;
   /** Heads of the streams that this batch appends to. */
   readonly heads: Map<string, number>;
@@ -80,7 +90,7 @@ function stands(log: LmdbLog, stream: string, expected: ExpectedRevision): boole
 }
 
 function enter(batch: Batch, pending: Pending): void {
-  const { stream, expected, events, values } = pending;
+  const { stream, expected, events, values, lazy } = pending;
   const first = firstOf(expected);
   const positions: Position[] = [];
   for (const [index, value] of values.entries()) {
@@ -91,7 +101,7 @@ function enter(batch: Batch, pending: Pending): void {
     const revision = first + index;
     const position = positionOf(count);
     positions.push(position);
-    batch.records.push({ count, stream, revision, value });
+    batch.records.push({ count, stream, revision, value, lazy });
     batch.rows.project(recorded(event, stream, revision, position));
   }
   const revision = first + positions.length - 1;

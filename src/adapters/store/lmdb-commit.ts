@@ -90,7 +90,7 @@ export function groupCommit(
     if (closed) throw new Error(`the store is closed: nothing can be appended to ${stream}`);
     const values = encodeAppend(stream, firstOf(expected), events);
     return new Promise((answer, fail) => {
-      queue.push({ stream, expected, events, values, answer, fail });
+      queue.push({ stream, expected, events, values, lazy: flush === 'next', answer, fail });
       if (flush === 'now') hurry();
       else if (!running) lazyTimer ??= setTimeout(hurry, LAZY_APPEND_MS);
     });
@@ -118,9 +118,12 @@ export function groupCommit(
 async function write(env: Environment, { records, rows }: Batch): Promise<void> {
   const entered: Promise<boolean>[] = [];
   const flushed = env.root.batch(() => {
-    for (const { count, stream, revision, value } of records) {
+    for (const { count, stream, revision, value, lazy } of records) {
+      // Compressing a value costs as much as everything else that is done to write it. Of the
+      // messages that are kept for long it saves half; the journal is many small records.
+      const log = lazy ? env.uncompressedLog : env.log;
       // Appending leaves full pages behind; an insert in order leaves them half empty.
-      entered.push(env.log.put(count, value, APPEND));
+      entered.push(log.put(count, value, APPEND));
       env.streams.put([stream, revision], count);
     }
     rows.write();

@@ -35,6 +35,8 @@ export interface Environment {
   readonly readOnly: boolean;
   /** Position → encoded event. */
   readonly log: Database<Uint8Array, number>;
+  /** The same table, for values that are written as they are: read them through `log`. */
+  readonly uncompressedLog: Database<Uint8Array, number>;
   /** [stream, revision] → position. */
   readonly streams: Database<number, [string, number]>;
   /** Names → what the store knows about itself. */
@@ -86,6 +88,7 @@ export function openEnvironment(options: LmdbOptions): Environment {
           dictionary: Buffer.from(String(meta.get('dictionary'))),
         },
       }),
+      uncompressedLog: root.openDB<Uint8Array, number>({ name: 'log', encoding: 'binary' }),
       streams: root.openDB<number, [string, number]>({
         name: 'streams',
         encoding: 'ordered-binary',
