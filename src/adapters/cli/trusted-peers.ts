@@ -9,6 +9,8 @@ interface Subnet {
 /** RFC 4291 §2.5.5.2: an IPv4 address as an IPv6 socket sees it. */
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const MAPPED_PREFIX_BITS = 96;
+/** Answers remembered: a check costs as much as parsing a request, and peers are few. */
+const ADDRESSES_MAX = 4_096;
 
 /** Reads `ADDRESS/PREFIX`, or one address by itself; `undefined` when it is neither. */
 function parseCidr(text: string): Subnet | undefined {
@@ -43,7 +45,8 @@ export function trustedPeers(cidrs: readonly string[]): (address: string) => boo
       throw new RangeError(`${text} is no network such as 192.0.2.0/24 or 2001:db8::/32`);
     networks.addSubnet(subnet.address, subnet.prefixBits, subnet.family);
   }
-  return (reported) => {
+  const looked = new Map<string, boolean>();
+  const look = (reported: string): boolean => {
     const zone = reported.indexOf('%');
     const address = zone < 0 ? reported : reported.slice(0, zone);
     const version = isIP(address);
@@ -51,5 +54,13 @@ export function trustedPeers(cidrs: readonly string[]): (address: string) => boo
     const mapped = MAPPED.exec(address)?.[1];
     if (mapped !== undefined) return networks.check(mapped, 'ipv4');
     return networks.check(address, version === 4 ? 'ipv4' : 'ipv6');
+  };
+  return (reported) => {
+    const known = looked.get(reported);
+    if (known !== undefined) return known;
+    if (looked.size >= ADDRESSES_MAX) looked.clear();
+    const trusted = look(reported);
+    looked.set(reported, trusted);
+    return trusted;
   };
 }

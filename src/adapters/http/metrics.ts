@@ -41,23 +41,41 @@ function bounded(): (value: string) => string {
   };
 }
 
+/** Counts under labels; finding the series of a set of labels anew costs ten times the counting. */
+function counting(counter: Counter): (labels: Readonly<Record<string, string>>) => void {
+  const series = new Map<string, { inc(): void }>();
+  return (labels) => {
+    const name = Object.values(labels).join('\n');
+    let one = series.get(name);
+    if (!one) {
+      one = counter.labels({ ...labels });
+      series.set(name, one);
+    }
+    one.inc();
+  };
+}
+
 /** The metrics of one server, in a registry of their own, with those of the process. */
 export function openMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ prefix: 'restante_', register: registry });
-  const inputs = new Counter({
-    name: 'restante_inputs_total',
-    help: 'Inputs decided, by machine, outcome and reason of a refusal',
-    labelNames: ['machine', 'outcome', 'reason'],
-    registers,
-  });
-  const signals = new Counter({
-    name: 'restante_signals_total',
-    help: 'SIP messages and MSRP frames sent and received',
-    labelNames: ['protocol', 'direction', 'kind'],
-    registers,
-  });
+  const inputs = counting(
+    new Counter({
+      name: 'restante_inputs_total',
+      help: 'Inputs decided, by machine, outcome and reason of a refusal',
+      labelNames: ['machine', 'outcome', 'reason'],
+      registers,
+    }),
+  );
+  const signals = counting(
+    new Counter({
+      name: 'restante_signals_total',
+      help: 'SIP messages and MSRP frames sent and received',
+      labelNames: ['protocol', 'direction', 'kind'],
+      registers,
+    }),
+  );
   const refusedTraffic = new Counter({
     name: 'restante_refused_traffic_total',
     help: 'Traffic that reached no machine',
@@ -89,9 +107,9 @@ export function openMetrics(): Metrics {
 
   return {
     inputCounted: ({ machine, outcome, reason = '' }) =>
-      inputs.inc({ machine, outcome, reason: inputReason(reason) }),
+      inputs({ machine, outcome, reason: inputReason(reason) }),
     signalCounted: ({ protocol, direction, kind }) =>
-      signals.inc({ protocol, direction, kind: signalKind(kind) }),
+      signals({ protocol, direction, kind: signalKind(kind) }),
     refusedTrafficCounted: (reason) => refusedTraffic.inc({ reason: trafficReason(reason) }),
     effectCounted: (effect) => effects.inc({ ...effect }),
     depositTimed: (value) => deposit.observe(value),
