@@ -2,14 +2,8 @@
  * One crash round: messages are deposited without a pause, a subscriber takes a push slowly, the
  * server is killed at a seeded moment, started again and asked for everything that it owes.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Kill, type Violation, violationsOf } from './crash-checks.ts';
-import { readLog } from './crash-log.ts';
-import { type Subscriber, subscriber } from './crash-subscriber.ts';
-import { type Deposit, type DepositSender, depositSender } from './deposit-sender.ts';
-import { type Server, startServer } from './server.ts';
+import type { Violation } from './crash-checks.ts';
+import { type CrashStage, chooser, crashStage, PUSHED, pause, USERS } from './crash-stage.ts';
 
 export interface CrashRound {
   readonly seed: number;
@@ -44,34 +38,15 @@ export interface CrashReport {
   readonly violations: readonly Violation[];
 }
 
-const USERS = ['bob', 'carol', 'dave', 'erin'];
-/** Takes the push that the kill comes in the middle of. */
-const PUSHED = 'bob';
-const WORKERS = 8;
 /** Messages that the client has at the kill and has not acknowledged, at least. */
 const HELD_AT_KILL = 4;
 const BURST = 24;
 /** A loaded server may answer none of it: then the time decides. */
 const BURST_MS = 40;
-/** 202s before a kill, at least. */
-const ENOUGH = 200;
 /** Still on their way when the signal is sent. */
 const LAST = 4;
-/** Padding of bodies: whole messages stay below what must be sent in interruptible chunks. */
-const BODY_BYTES_MAX = 700;
-/** No measure: far beyond what a loaded machine needs, and short of the runner's own timeout. */
-const PATIENCE_MS = 20_000;
-
-type Below = (limit: number) => number;
-
-/** Lehmer's generator: a round can be run again with the same choices. */
-function chooser(seed: number): Below {
-  let state = (Math.abs(seed) % 2_147_483_646) + 1;
-  return (limit) => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state % limit;
-  };
-}
+/** 202s before a kill, at least. */
+const ENOUGH = 200;
 
 /** What a seed decides about a round. Who runs when is the machine's own business. */
 function planOf(seed: number) {
@@ -97,84 +72,17 @@ function planOf(seed: number) {
   };
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Senders that go on until they are told to stop, and then finish what they have begun. */
-function traffic(sender: DepositSender, below: Below) {
-  const refusals: { token: string; status: number }[] = [];
-  const work = new Set<Promise<void>>();
-  let stopped = false;
-  let users = USERS;
-
-  async function send(deposit: Deposit): Promise<void> {
-    const status = await sender.send(deposit);
-    if (status !== 202) refusals.push({ token: deposit.token, status });
-  }
-
-  function begin(job: Promise<void>): void {
-    work.add(job);
-    void job.finally(() => work.delete(job));
-  }
-
-  async function worker(): Promise<void> {
-    while (!stopped) {
-      const deposit = compose();
-      await send(deposit);
-      if (below(8) === 0) await send(deposit);
-      await pause(below(12));
-    }
-  }
-
-  function compose(): Deposit {
-    return sender.compose(users[below(users.length)] ?? PUSHED, 30 + below(BODY_BYTES_MAX));
-  }
-
-  return {
-    refusals,
-    start() {
-      for (let count = 0; count < WORKERS; count += 1) begin(worker());
-    },
-    /** New messages go to these users only. */
-    address(to: readonly string[]) {
-      users = [...to];
-    },
-    burst(count: number) {
-      for (let left = count; left > 0; left -= 1) begin(send(compose()));
-    },
-    stop() {
-      stopped = true;
-    },
-    async finished() {
-      while (work.size > 0) await Promise.all(work);
-    },
-    again: (deposits: Iterable<Deposit>) => Promise.all([...deposits].map(send)),
-  };
-}
-
-interface Stage {
-  readonly sender: DepositSender;
-  readonly client: Subscriber;
-  readonly senders: ReturnType<typeof traffic>;
-  readonly plan: ReturnType<typeof planOf>;
-}
-
-function must(held: boolean, what: string, server: Server): void {
-  if (!held) throw new Error(`the round did not come so far: ${what}\n${server.log()}`);
-}
+type Plan = ReturnType<typeof planOf>;
 
 /** Deposits, registers, pushes; resolves with the 202s within the push. */
-async function work(stage: Stage, server: Server): Promise<number> {
-  const { sender, client, senders, plan } = stage;
+async function work(stage: CrashStage, plan: Plan): Promise<number> {
+  const { sender, client, senders, soon } = stage;
   const { acknowledged } = sender;
-  const soon = async (condition: () => boolean, what: string) =>
-    must(await client.until(condition, PATIENCE_MS), what, server);
   senders.start();
   await soon(() => acknowledged.size >= plan.waiting, `${plan.waiting} deposits`);
   client.hold(PUSHED);
   for (const user of plan.besides) await client.register(user);
-  must((await client.register(PUSHED)) === 200, 'a 200 to REGISTER', server);
+  await client.register(PUSHED);
   await soon(() => client.receipts.some(({ user }) => user === PUSHED), 'a first SEND');
   const sinceSend = acknowledged.size;
   const enough = sinceSend + plan.duringPush;
@@ -200,82 +108,40 @@ async function work(stage: Stage, server: Server): Promise<number> {
 }
 
 /** Kills in the middle of a burst; tells how many requests were unanswered. */
-async function kill({ sender, senders, plan }: Stage, server: Server): Promise<number> {
+async function killInBurst(stage: CrashStage, plan: Plan): Promise<number> {
+  const { sender, senders } = stage;
   senders.burst(BURST);
   const answered = sender.reached(sender.acknowledged.size + plan.ofBurst);
   await Promise.race([answered, pause(BURST_MS)]);
   senders.burst(LAST);
   const unanswered = sender.unanswered();
-  await server.kill('SIGKILL');
+  await stage.kill();
   return unanswered;
-}
-
-/** What the clients know and what the log holds while the server is dead. */
-async function lookAround({ sender, client }: Stage, data: string): Promise<Kill> {
-  // What the dead server had sent is still to be read.
-  await client.until(() => client.connections() === 0, PATIENCE_MS);
-  return {
-    acknowledged: new Set(sender.acknowledged),
-    received: client.receipts.length,
-    log: await readLog(join(data, 'store')),
-  };
-}
-
-/** After the restart: everything is sent again, everybody registers, everything is delivered. */
-async function settle({ sender, client, senders }: Stage): Promise<void> {
-  await senders.finished();
-  await senders.again(sender.sent.values());
-  for (const user of USERS) await client.register(user);
-  const drained = () => {
-    const received = new Set(client.receipts.map(({ token }) => token));
-    return received.size >= sender.sent.size && client.sessions.every(({ byes }) => byes > 0);
-  };
-  await client.until(drained, PATIENCE_MS);
 }
 
 /** Runs one round; what is wrong is in the report, only a round that cannot go on rejects. */
 export async function crashRound({ seed, launcher }: CrashRound): Promise<CrashReport> {
   const plan = planOf(seed);
-  const kills: Kill[] = [];
-  const data = await mkdtemp(join(tmpdir(), 'restante-crash-'));
-  const args = ['--log-level', 'warn', '--journal', plan.journal];
-  let server = await startServer({ data, launcher, args });
-  const { sipPort, msrpPort, httpPort } = server;
-  const again = () => startServer({ data, launcher, args, sipPort, msrpPort, httpPort });
-  const sender = await depositSender(sipPort, `m${seed}`);
-  const client = await subscriber(sipPort);
-  const stage: Stage = { sender, client, senders: traffic(sender, plan.traffic), plan };
+  const { journal, traffic: below } = plan;
+  const stage = await crashStage({ launcher, name: `m${seed}`, journal, below });
+  const { client, sender, kills } = stage;
   try {
-    const duringPush = await work(stage, server);
-    const unanswered = await kill(stage, server);
+    const duringPush = await work(stage, plan);
+    const unanswered = await killInBurst(stage, plan);
     const { repeated } = sender;
     const sessionsAtKill = client.sessions.filter(({ byes }) => byes === 0).length;
-    kills.push(await lookAround(stage, data));
     client.flow();
-    server = await again();
+    await stage.restart();
     if (plan.killAgainMs !== undefined) {
       // Once more, while the first kill is being recovered from.
       await pause(plan.killAgainMs);
-      await kill(stage, server);
-      kills.push(await lookAround(stage, data));
-      server = await again();
+      await killInBurst(stage, plan);
+      await stage.restart();
     }
-    stage.senders.stop();
-    await settle(stage);
-    await server.kill('SIGTERM');
-    const atEnd = await readLog(join(data, 'store'));
-    const { receipts } = client;
-    const open = client.sessions.filter(({ byes }) => byes === 0);
-    const violations = violationsOf({
-      sent: sender.sent,
-      refusals: stage.senders.refusals,
-      receipts,
-      openSessions: open.map(({ user, callId }) => `${user}, ${callId}`),
-      kills,
-      atEnd,
-    });
+    const { violations, atEnd } = await stage.settle();
     const [first] = kills;
-    const early = new Set(receipts.slice(0, first?.received).map(({ token }) => token));
+    const before = new Set(client.receipts.slice(0, first?.received).map(({ token }) => token));
+    const after = client.receipts.slice(first?.received);
     const counts: CrashCounts = {
       kills: kills.length,
       acknowledgedBeforeKill: first?.acknowledged.size ?? 0,
@@ -284,15 +150,12 @@ export async function crashRound({ seed, launcher }: CrashRound): Promise<CrashR
       repeatedBeforeKill: repeated,
       deliveredAtKill: first?.log.acknowledged.length ?? 0,
       sessionsAtKill,
-      pushedAgain: receipts.slice(first?.received).filter(({ token }) => early.has(token)).length,
+      pushedAgain: after.filter(({ token }) => before.has(token)).length,
       deposits: sender.sent.size,
       events: atEnd.events,
     };
     return { seed, killed: plan.killed, counts, violations };
   } finally {
-    sender.close();
-    client.close();
-    await server.remove();
-    await rm(data, { recursive: true, force: true });
+    await stage.remove();
   }
 }

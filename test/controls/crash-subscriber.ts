@@ -24,6 +24,9 @@ export interface Session {
   byes: number;
 }
 
+/** What the client is about to answer; ACK needs no answer. */
+export type Step = 'INVITE' | 'ACK' | 'SEND' | 'BYE';
+
 export interface Subscriber {
   /** Everything received, in order. */
   readonly receipts: readonly Receipt[];
@@ -95,7 +98,11 @@ function sdpAnswer(port: number, session: string): string {
   return [...lines, ...media, ''].join('\r\n');
 }
 
-export async function subscriber(serverPort: number): Promise<Subscriber> {
+/** `onStep` is told before the client does anything about it. */
+export async function subscriber(
+  serverPort: number,
+  onStep: (step: Step) => void = () => {},
+): Promise<Subscriber> {
   const receipts: Receipt[] = [];
   const dialogs: Dialog[] = [];
   const held: (() => void)[] = [];
@@ -113,6 +120,7 @@ export async function subscriber(serverPort: number): Promise<Subscriber> {
 
   function observe(request: SipText): void {
     const [method = ''] = request.startLine.split(' ');
+    if (method === 'INVITE' || method === 'ACK' || method === 'BYE') onStep(method);
     const dialog = dialogs.find(({ callId }) => callId === request.header('call-id'));
     if (method === 'INVITE') invite(request, dialog);
     else if (method === 'ACK') clearInterval(dialog?.repeat);
@@ -187,6 +195,7 @@ export async function subscriber(serverPort: number): Promise<Subscriber> {
       const lines = [`MSRP ${tid} 200 OK`, `To-Path: ${field('From-Path')}`, `From-Path: ${own}`];
       if (socket.writable) socket.write(`${lines.join('\r\n')}\r\n-------${tid}$\r\n`);
     };
+    if (token !== undefined) onStep('SEND');
     if (token !== undefined) receipts.push({ user, callId, token, messageId: field('Message-ID') });
     if (holding.has(user) && token !== undefined) held.push(answer);
     else answer();
