@@ -9,6 +9,9 @@ import { acceptableAnswer } from './delivery-events.ts';
 /** RFC 3261 §17.1.1.2: Timer B = 64*T1. */
 const TIMER_B_MS = 32_000;
 
+/** RFC 4975 §7.1.1: a SEND without a response for 30 seconds has failed, and so has its session. */
+const SEND_TIMEOUT_MS = 30_000;
+
 /** How the client behaves until it is told otherwise. */
 export interface Manners {
   /** A number refuses with that status; `silent` gives no answer at all. */
@@ -21,6 +24,7 @@ export interface Manners {
 interface Session {
   readonly on: ChannelCallbacks;
   readonly open: Map<string, (outcome: PushOutcome) => void>;
+  readonly acknowledged: Set<string>;
 }
 
 /** The transports and the client behind them, by hand: what left the engine is in `seen`. */
@@ -36,6 +40,7 @@ export interface ScriptedClient {
   connect(submit: Submit, clock: Clock): Transports;
   /** Acknowledges a push that was met with silence. */
   acknowledge(id: string): void;
+  /** A failure REPORT for what was acknowledged in the session that is open (A-31). */
   takeBack(id: string, status: number): void;
   cut(): void;
   /** Says something about a delivery on its own account, such as a late 2xx. */
@@ -73,11 +78,14 @@ export function scriptedClient(): ScriptedClient {
   }
 
   function settle(id: string, outcome: PushOutcome): void {
-    for (const { open } of sessions.values()) {
-      const resolve = open.get(id);
+    for (const session of sessions.values()) {
+      const resolve = session.open.get(id);
       if (!resolve) continue;
-      open.delete(id);
-      if (outcome.outcome === 'acknowledged') acknowledged.add(id);
+      session.open.delete(id);
+      if (outcome.outcome === 'acknowledged') {
+        acknowledged.add(id);
+        session.acknowledged.add(id);
+      }
       resolve(outcome);
     }
   }
@@ -98,8 +106,10 @@ export function scriptedClient(): ScriptedClient {
     say: (delivery, type, data) => say(delivery, type, data),
     acknowledge: (id) => settle(id, { outcome: 'acknowledged' }),
     takeBack(id, status) {
+      const session = sessions.get(last);
+      if (!session?.acknowledged.delete(id)) return;
       acknowledged.delete(id);
-      sessions.get(last)?.on.takenBack(id, status);
+      session.on.takenBack(id, status);
     },
     cut() {
       for (const delivery of [...sessions.keys()]) lose(delivery, 'connection closed');
@@ -157,7 +167,7 @@ export function scriptedClient(): ScriptedClient {
           offer: (delivery) => ({ host: '192.0.2.1', port: 2855, sessionId: delivery }),
           open(delivery, _end, on) {
             if (!alive()) return;
-            mine.set(delivery, { on, open: new Map() });
+            mine.set(delivery, { on, open: new Map(), acknowledged: new Set() });
             on.bound('192.0.2.17:9000');
           },
           send(delivery, message) {
@@ -170,6 +180,12 @@ export function scriptedClient(): ScriptedClient {
             pushed.push({ delivery, message });
             return new Promise((resolve) => {
               session.open.set(message.key, resolve);
+              clock.timer(SEND_TIMEOUT_MS, () => {
+                if (session.open.get(message.key) !== resolve) return;
+                session.open.delete(message.key);
+                resolve({ outcome: 'timeout' });
+                lose(delivery, 'no response');
+              });
               queueMicrotask(() => alive() && meet(delivery, message));
             });
           },
