@@ -14,8 +14,6 @@ export type {
   ChannelCallbacks,
   ChannelOffer,
   Channels,
-  PushMessage,
-  PushOutcome,
 } from './deferral/channel.ts';
 export {
   charts,
@@ -85,4 +83,5 @@ export {
   messageView,
   waitingView,
 } from './projections/waiting-messages.ts';
+export type { OutgoingMessage, PushOutcome } from './wire/msrp/sender.ts';
 export { parseSip, renderSip, type SipMessage } from './wire/sip/message.ts';

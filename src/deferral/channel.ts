@@ -1,21 +1,6 @@
 /** The port to the MSRP side: what a push needs of a session, and nothing of sockets. */
 import type { ChannelEnd } from '../machines/delivery/effects.ts';
-
-export interface PushMessage {
-  /** Names the message within the session; comes back with a take-back. */
-  readonly key: string;
-  /** MSRP Message-ID: the same on every re-delivery of the same body (RFC 4975 §5.4, A-15). */
-  readonly messageId: string;
-  readonly contentType: string;
-  readonly body: Uint8Array;
-}
-
-/** What became of one message, told exactly once. `sent`: some octet of it left. */
-export type PushOutcome =
-  | { readonly outcome: 'acknowledged' }
-  | { readonly outcome: 'failed'; readonly status: number; readonly sent: boolean }
-  | { readonly outcome: 'timeout' }
-  | { readonly outcome: 'sessionLost'; readonly reason: string; readonly sent: boolean };
+import type { OutgoingMessage, PushOutcome } from '../wire/msrp/sender.ts';
 
 export interface ChannelCallbacks {
   /** Messages can pass. */
@@ -39,7 +24,7 @@ export interface Channels {
   /** Connects, or waits for the peer to connect, as the answer says (RFC 4975 §5.4, RFC 6135). */
   open(delivery: string, end: ChannelEnd, on: ChannelCallbacks): void;
   /** Messages go out in the order of the calls. */
-  send(delivery: string, message: PushMessage): Promise<PushOutcome>;
+  send(delivery: string, message: OutgoingMessage): Promise<PushOutcome>;
   /** Gives the session up; what is open is lost. Nothing happens when there is none. */
   close(delivery: string): void;
 }

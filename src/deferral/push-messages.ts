@@ -10,8 +10,9 @@ import type { DeliveryEffect } from '../machines/delivery/effects.ts';
 import type { PushedMessage } from '../machines/delivery/events.ts';
 import { type MessageRow, messageView } from '../projections/waiting-messages.ts';
 import { encapsulate } from '../wire/mime/encapsulation.ts';
+import type { PushOutcome } from '../wire/msrp/sender.ts';
 import { mailboxStream } from './account.ts';
-import type { Channels, PushOutcome } from './channel.ts';
+import type { Channels } from './channel.ts';
 import {
   newestWaiting,
   type RevisionRange,

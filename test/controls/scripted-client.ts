@@ -1,9 +1,10 @@
-import type { ChannelCallbacks, PushMessage, PushOutcome } from '../../src/deferral/channel.ts';
+import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
 import type { Transports } from '../../src/deferral/deferral.ts';
 import type { Submit } from '../../src/engine/input.ts';
 import type { Clock, Effect } from '../../src/engine/ports.ts';
 import { parseStreamName } from '../../src/engine/stream-name.ts';
 import type { PushDialog } from '../../src/machines/delivery/effects.ts';
+import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts';
 import { acceptableAnswer } from './delivery-events.ts';
 
 /** RFC 3261 §17.1.1.2: Timer B = 64*T1. */
@@ -33,7 +34,7 @@ export interface ScriptedClient {
   /** `INVITE`, `CANCEL`, `ACK`, `BYE`, `SEND <id>`: all that ever reached the client, in order. */
   readonly seen: string[];
   /** Every message that was pushed, with its MSRP Message-ID and body. */
-  readonly pushed: { readonly delivery: string; readonly message: PushMessage }[];
+  readonly pushed: { readonly delivery: string; readonly message: OutgoingMessage }[];
   /** Ids that the client acknowledged and did not take back. */
   readonly acknowledged: Set<string>;
   /** The transports of one life of the engine; those of an earlier life are dead. */
@@ -61,7 +62,7 @@ export function answered(toTag: string): unknown {
 export function scriptedClient(): ScriptedClient {
   const manners: Manners = { invite: 'accept', push: 'acknowledge', bye: 'answer' };
   const seen: string[] = [];
-  const pushed: { delivery: string; message: PushMessage }[] = [];
+  const pushed: { delivery: string; message: OutgoingMessage }[] = [];
   const acknowledged = new Set<string>();
   let sessions = new Map<string, Session>();
   let say: ScriptedClient['say'] = () => {};
@@ -90,7 +91,7 @@ export function scriptedClient(): ScriptedClient {
     }
   }
 
-  function meet(delivery: string, { key }: PushMessage): void {
+  function meet(delivery: string, { key }: OutgoingMessage): void {
     const { push } = manners;
     if (push === 'acknowledge') settle(key, { outcome: 'acknowledged' });
     else if (push === 'cut') lose(delivery, 'connection closed');
