@@ -1,7 +1,8 @@
 /** Acknowledged means durable: the server is killed in the middle of its work, again and again. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Check } from '../controls/crash-checks.ts';
 import { type CrashReport, crashRound } from '../controls/crash-round.ts';
-import { serverBuild } from '../controls/defects.ts';
+import { type Defect, serverBuild } from '../controls/defects.ts';
 
 const SEED = Number(process.env.RESTANTE_SEED ?? 20261122);
 const ROUNDS = process.env.RESTANTE_VERIFY === '1' ? 50 : 5;
@@ -37,11 +38,14 @@ describe('a server that is killed', () => {
     },
   );
 
-  test('that takes every deposit for a new one is found out', async () => {
-    const report = await crashRound({ seed: SEED, launcher: await serverBuild('skipDedupe') });
-    const checks = new Set(report.violations.map(({ check }) => check));
-    console.log(`${line(report)}; found: ${[...checks].join(', ')}`);
-    expect(checks).toContain('storedTwice');
-    expect(checks).not.toContain('lost');
+  const defects: readonly (readonly [Defect, Check[]])[] = [
+    ['skipDedupe', ['storedTwice']],
+    ['acknowledgeBeforeFlush', ['lost', 'storedTwice']],
+  ];
+  test.each(defects)('and built with the defect %s is found out', async (defect, checks) => {
+    const report = await crashRound({ seed: SEED, launcher: await serverBuild(defect) });
+    const found = [...new Set(report.violations.map(({ check }) => check))];
+    console.log(`${line(report)}; found: ${found.join(', ')}`);
+    expect(found.filter((check) => checks.includes(check))).not.toEqual([]);
   });
 });

@@ -60,21 +60,25 @@ export function commitsOf(calls: readonly SystemCall[]): readonly Commit[] {
   return commits;
 }
 
-/** Every 202 to a MESSAGE and 200 to a REGISTER, by the branch that request and answer share. */
+/**
+ * Every 202 to a MESSAGE and 200 to a REGISTER, by the Call-ID that they share. Each promises what
+ * arrived first: a copy that came later is answered for the same deposit, and needs no other flush.
+ */
 export function answersOf(calls: readonly SystemCall[]): readonly Promised[] {
   const arrivals = new Map<string, number>();
   const promised: Promised[] = [];
+  const requests = /"(?:MESSAGE|REGISTER) sip:[^"]*?Call-ID: (\S+?)\\r/g;
+  const answers = /"SIP\/2\.0 (20[02]) [^"]*?Call-ID: (\S+?)\\r[^"]*?CSeq: \d+ (MESSAGE|REGISTER)/g;
   for (const { name, text, entered, returned } of calls) {
     if (RECEIVING.has(name)) {
-      for (const [, branch = ''] of text.matchAll(/"(?:MESSAGE|REGISTER) sip:.*?;branch=(\w+)/g)) {
-        if (!arrivals.has(branch)) arrivals.set(branch, returned);
+      for (const [, callId = ''] of text.matchAll(requests)) {
+        if (!arrivals.has(callId)) arrivals.set(callId, returned);
       }
     } else if (SENDING.has(name)) {
-      const answers = /"SIP\/2\.0 (20[02]) .*?;branch=(\w+)[^"]*?CSeq: \d+ (MESSAGE|REGISTER)/g;
-      for (const [, status = '', branch = '', method = ''] of text.matchAll(answers)) {
-        const arrived = arrivals.get(branch);
+      for (const [, status = '', callId = '', method = ''] of text.matchAll(answers)) {
+        const arrived = arrivals.get(callId);
         if (arrived === undefined) continue;
-        promised.push({ what: `${status} to ${method} ${branch}`, arrived, left: entered });
+        promised.push({ what: `${status} to ${method} ${callId}`, arrived, left: entered });
       }
     }
   }
