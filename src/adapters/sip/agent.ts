@@ -68,10 +68,8 @@ export async function openSipAgent(
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
       const octets = serving ? observed.refusal(refusal, source) : undefined;
-      // RFC 3261 §18.2.2 holds for it, too: the port is that of sent-by, where it can be read.
       const broken = refusal.message;
-      if (!octets || isAmplified(octets, broken, source)) return;
-      send(octets, broken ? responseHop(broken, source) : source);
+      if (octets && !isAmplified(octets, broken, source)) send(octets, answerHop(broken, source));
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -94,7 +92,16 @@ export async function openSipAgent(
     if (!serving || isAck(request.octets)) return;
     const toTag = identity.tagOf(`${request.first('via')} ${request.first('call-id')}`);
     const octets = render(request, source, { status: 403, toTag });
-    if (!isAmplified(octets, request, source)) send(octets, responseHop(request, source));
+    if (!isAmplified(octets, request, source)) send(octets, answerHop(request, source));
+  }
+
+  /**
+   * RFC 3261 §18.2.2, also for what cannot be read as a whole. The `maddr` of who is not trusted is
+   * not followed: it would aim our answers at others.
+   */
+  function answerHop(request: SipMessage | undefined, source: Hop): Hop {
+    const hop = request ? responseHop(request, source) : source;
+    return options.trusted(source.host) ? hop : { ...hop, host: source.host };
   }
 
   /** Who can forge a source address must gain nothing by it (RFC 3261 §26.1.5). */
