@@ -226,6 +226,15 @@ describe('a server that trusts other networks', () => {
     expect(line.received.every(({ length }) => length <= text.length)).toBe(true);
   });
 
+  it('a maddr aims no answer at others [RFC 3261 §18.2.2]', async () => {
+    const line = await peer.datagrams(server.sipPort);
+    const { port } = line.local;
+    const victim = await peer.datagrams(server.sipPort, { host: '127.0.0.2', port });
+    line.send(request('MESSAGE', 500).replace('h;rport', `h:${port};maddr=127.0.0.2`));
+    expect(String(await line.next())).toMatch(/^SIP\/2\.0 403 /);
+    expect(victim.received).toEqual([]);
+  });
+
   it('the same request again: the same To tag [RFC 3261 §8.2.7]', async () => {
     const line = await peer.datagrams(server.sipPort);
     const tags: (string | undefined)[] = [];

@@ -8,8 +8,8 @@ import type { Packet } from './scripted-peer.ts';
 
 const run = promisify(execFile);
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-/** Expert severities of Wireshark, of which chats and notes are no complaints. */
-const WARNING = 0x00600000;
+/** Least of the expert severities of Wireshark that is a complaint: below it are only chats. */
+const NOTE = 0x00400000;
 
 /** What one packet is made of, outermost protocol first, and what the dissector complains of. */
 export interface Dissected {
@@ -55,7 +55,7 @@ export async function dissect(
 
 function dissected(line: string): Dissected {
   const [protocols = '', severities = '', messages = '', malformed = ''] = line.split('\t');
-  const grave = severities.split(',').some((severity) => Number(severity) >= WARNING);
+  const grave = severities.split(',').some((severity) => Number(severity) >= NOTE);
   return {
     protocols: protocols.split(':'),
     complaints: [...(grave ? [messages] : []), ...(malformed === '' ? [] : [malformed])],
