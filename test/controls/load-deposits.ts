@@ -16,6 +16,10 @@ export interface DepositLoad {
   readonly rate?: number;
   /** What makes the Call-IDs of this run its own. */
   readonly run: string;
+  /** One subscriber for all; absent: the 200 of the SIPp scenario in turn. */
+  readonly user?: string;
+  /** Octets of each body; absent: a sentence. */
+  readonly bodyBytes?: number;
 }
 
 export interface DepositReport {
@@ -36,11 +40,12 @@ const BRANCH = 'z9hG4bK-';
 const SERIAL_DIGITS = 8;
 
 function request(load: DepositLoad, serial: number, local: string): Buffer {
-  const user = `sleeper${String((serial % ACCOUNTS) + 1).padStart(3, '0')}`;
+  const user = load.user ?? `sleeper${String((serial % ACCOUNTS) + 1).padStart(3, '0')}`;
   const branch = `${BRANCH}${String(serial).padStart(SERIAL_DIGITS, '0')}-${load.run}`;
-  const body =
+  const sentence =
     `${load.run}.${serial}: the subscriber is away; ` +
     `please keep this for ${user} until the next registration.`;
+  const body = sentence.padEnd(load.bodyBytes ?? 0, ' and again');
   return Buffer.from(
     [
       `MESSAGE sip:${user}@example.org SIP/2.0`,
