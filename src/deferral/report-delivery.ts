@@ -37,11 +37,11 @@ async function parkPoison(
   account: string,
   delivery: string,
 ): Promise<void> {
-  for (const [at, { attempts }] of await views.range(attemptView, under(account))) {
-    if (attempts < PUSH_ATTEMPTS_MAX) continue;
+  for (const [at] of await views.range(attemptView, under(account))) {
     const id = at.slice(at.lastIndexOf(' ') + 1);
     const row = await views.get(messageView, id);
-    if (row?.state !== 'waiting') continue;
+    // The message's own count: an acknowledgement that is taken back each time adds up, too.
+    if (row?.state !== 'waiting' || row.attempts < PUSH_ATTEMPTS_MAX) continue;
     const { revision, bytes, expiresAt } = row;
     await submit(mailboxStream(account), {
       type: 'MessageParked',

@@ -35,7 +35,7 @@ export interface MessageRow {
   readonly bytes: number;
   readonly priority?: Priority;
   readonly expiresAt?: number;
-  /** Failed pushes that count (A-31). */
+  /** Failed pushes that count (A-31), since it was deferred or released. */
   readonly attempts: number;
   /** The delivery that had the last word, and when the message left the waiting ones. */
   readonly delivery?: string;
@@ -153,7 +153,8 @@ function setAsideChanges(account: string, data: RemovalData, state: 'held' | 'pa
 function releasedChanges(event: Recorded, account: string, id: string): Change[] {
   return [
     put(waitingView, key(account, event.revision), { id }),
-    become(id, (row) => ({ ...row, state: 'waiting', revision: event.revision })),
+    // Whoever releases it gives it another chance.
+    become(id, (row) => ({ ...row, state: 'waiting', revision: event.revision, attempts: 0 })),
     tally(account, (mailbox) => ({
       ...mailbox,
       held: mailbox.held - 1,

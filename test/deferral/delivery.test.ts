@@ -181,6 +181,37 @@ describe('deferral: a delivery', () => {
     expect(await stage.message('m1')).toMatchObject({ state: 'parked' });
   });
 
+  it('C-11: parks also a message that the client takes back five times', async () => {
+    const stage = await waiting('m1', 'm2');
+    stage.client.manners.push = 'silent';
+    for (let hour = 0; hour < 12; hour += 1) {
+      await stage.register();
+      stage.client.acknowledge('m1@store.example');
+      await settled();
+      stage.client.takeBack('m1@store.example', 413);
+      await stage.pass(3_600_000 - 1);
+    }
+    expect(await stage.message('m1')).toMatchObject({ state: 'parked' });
+    expect(await stage.message('m2')).toMatchObject({ state: 'waiting' });
+  });
+
+  it('a parked message that is released has all its attempts again', async () => {
+    const stage = await waiting('m1');
+    stage.client.manners.push = 413;
+    for (let hour = 0; hour < 12; hour += 1) {
+      await stage.register();
+      await stage.pass(3_600_000 - 1);
+    }
+    const data = { id: 'm1@store.example', by: 'owner' };
+    await stage.submit({ type: 'MessageReleased', data, cause: 'release' });
+    await settled();
+    await stage.register();
+    expect(await stage.message('m1')).toMatchObject({ state: 'waiting' });
+    stage.client.manners.push = 'acknowledge';
+    await stage.pass(3_600_000 - 1);
+    expect(await stage.message('m1')).toMatchObject({ state: 'delivered' });
+  });
+
   it('is not opened for the same MESSAGE twice: the second is not stored', async () => {
     const stage = await waiting('m1');
     expect(await stage.deposit('m1')).toEqual({ outcome: 'ignored' });
