@@ -66,6 +66,8 @@ export interface DeferralStage {
   submit(input: Omit<Input, 'at'>, account?: string): Promise<Outcome>;
   /** Deposits a MESSAGE whose Call-ID is `name`; its Message-ID is `<name>@store.example`. */
   deposit(name: string, headers?: readonly string[], account?: string): Promise<Outcome>;
+  /** Defers a message that is not pushable until it is released. */
+  depositHeld(name: string, account?: string): Promise<Outcome>;
   /** A REGISTER; 0 s removes the binding. */
   register(seconds?: number, im?: 'contact' | false, account?: string): Promise<Outcome>;
   message(name: string): Promise<MessageRow | undefined>;
@@ -136,6 +138,16 @@ export async function deferralStage(): Promise<DeferralStage> {
       const outcome = engine().submit(deposit.stream, deposit.input);
       await settled();
       return outcome;
+    },
+    depositHeld(name, account = ROMEO) {
+      const id = `${name}@store.example`;
+      const { octets } = sipMessage({ callId: name }, account);
+      const bytes = octets.length;
+      const data = { id, kind: 'large', bytes, held: true, deposit: `large ${name}` };
+      return stage.submit(
+        { type: 'MessageDeferred', data, cause: `deposit ${id}`, octets },
+        account,
+      );
     },
     async register(seconds = 3600, im = 'contact', account = ROMEO) {
       cseq += 1;
