@@ -62,6 +62,14 @@ function bindingOf(change: ContactChange, { callId, cseq, at }: RegisterRequest)
   };
 }
 
+/** Contacts are taken one after the other: of two equal ones the later stands. */
+function lastOfEach(contacts: readonly ContactChange[]): readonly ContactChange[] {
+  return contacts.filter(
+    ({ contact }, index) =>
+      !contacts.slice(index + 1).some((later) => sameContact(contact, later.contact)),
+  );
+}
+
 export function registrationOf(
   row: RegistrationRow | undefined,
   request: RegisterRequest,
@@ -69,6 +77,8 @@ export function registrationOf(
   const { at, callId, cseq, contacts } = request;
   const before = currentBindings(row, at);
   if (contacts !== '*' && contacts.length === 0) return { kind: 'unchanged', bindings: before };
+  // Each is compared with each: a request that names thousands must not cost their square.
+  if (contacts.length > BINDINGS_MAX) return { kind: 'refused', reason: 'tooManyContacts' };
   const touched =
     contacts === '*'
       ? before
@@ -76,7 +86,7 @@ export function registrationOf(
   const sameCall = touched.filter((old) => old.callId === callId);
   if (sameCall.some((old) => old.cseq > cseq)) return { kind: 'refused', reason: 'outOfOrder' };
   if (sameCall.some((old) => old.cseq === cseq)) return { kind: 'unchanged', bindings: before };
-  const added = contacts === '*' ? [] : contacts.filter(({ expiresMs }) => expiresMs > 0);
+  const added = contacts === '*' ? [] : lastOfEach(contacts).filter((one) => one.expiresMs > 0);
   const bindings = [
     ...before.filter((old) => !touched.includes(old)),
     ...added.map((change) => bindingOf(change, request)),
