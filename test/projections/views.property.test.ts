@@ -6,12 +6,11 @@ import type { Recorded } from '../../src/engine/recorded.ts';
 import { projections } from '../../src/projections/all.ts';
 import { depositView } from '../../src/projections/deposits.ts';
 import { expiryView, messageView } from '../../src/projections/waiting-messages.ts';
+import { holdsAsync } from '../controls/async-properties.ts';
 import { ACCOUNTS, commandLists, live, logOf } from './histories.ts';
 import { messagesIn, modelOf, viewsOf } from './waiting-model.ts';
 
-const SEED = Number(process.env.RESTANTE_SEED ?? 20261122);
 const RUNS = process.env.RESTANTE_VERIFY === '1' ? 2_000 : 60;
-const path = process.env.RESTANTE_PATH;
 
 async function holdsAlways(
   check: (history: Awaited<ReturnType<typeof live>>, shuffle: number) => Promise<void>,
@@ -19,17 +18,7 @@ async function holdsAlways(
   const property = fc.asyncProperty(commandLists, fc.nat(), async (list, shuffle) =>
     check(await live(list), shuffle),
   );
-  const details = await fc.check(property, {
-    seed: SEED,
-    numRuns: RUNS,
-    ...(path ? { path } : {}),
-  });
-  if (!details.failed) return;
-  throw new Error(
-    `RESTANTE_SEED=${details.seed} RESTANTE_PATH=${details.counterexamplePath} npx vitest run ` +
-      `test/projections/views.property.test.ts\n${fc.defaultReportMessage(details)}`,
-    { cause: details.errorInstance },
-  );
+  await holdsAsync(property, RUNS);
 }
 
 const viewNames = projections.flatMap(({ views }) => views);

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deliveringView, openDeliveryView } from '../../src/projections/in-flight.ts';
+import { holdsAsync } from '../controls/async-properties.ts';
 import { type DeferralStage, deferralStage } from '../controls/deferral-stage.ts';
 import type { Fate } from '../controls/faulty-store.ts';
 import { type Manners, scriptedClient } from '../controls/scripted-client.ts';
@@ -206,27 +207,11 @@ async function run(history: readonly Step[]): Promise<void> {
   expect(await stage.store.count(deliveringView)).toBe(0);
 }
 
-/** `npx vitest run` of this file with these variables repeats exactly that history. */
-async function holdsAlways(
-  property: fc.IAsyncProperty<[readonly Step[]]>,
-  numRuns: number,
-): Promise<void> {
-  const seed = Number(process.env.RESTANTE_SEED ?? 20261122);
-  const path = process.env.RESTANTE_PATH;
-  const details = await fc.check(property, { seed, numRuns, ...(path ? { path } : {}) });
-  if (!details.failed) return;
-  throw new Error(
-    `RESTANTE_SEED=${details.seed} RESTANTE_PATH=${details.counterexamplePath} npx vitest run ` +
-      `test/properties/delivery-protocol.property.test.ts\n${fc.defaultReportMessage(details)}`,
-    { cause: details.errorInstance },
-  );
-}
-
 describe('the delivery protocol', () => {
   const numRuns = process.env.RESTANTE_VERIFY === '1' ? 5_000 : 120;
 
   it('loses nothing, repeats nothing that stands, keeps order, strands nobody', async () => {
     const histories = fc.array(steps, { minLength: 4, maxLength: 40, size: 'max' });
-    await holdsAlways(fc.asyncProperty(histories, run), numRuns);
+    await holdsAsync(fc.asyncProperty(histories, run), numRuns);
   }, 3_600_000);
 });
