@@ -22,7 +22,8 @@ interface Entered {
   readonly stream: string;
   readonly revision: number;
   readonly value: Uint8Array;
-  readonly lazy: boolean;
+  /** A message that is kept for long. */
+  readonly message: boolean;
 }
 
 /** What goes into one transaction. */
@@ -101,7 +102,13 @@ function enter(batch: Batch, pending: Pending): void {
     const revision = first + index;
     const position = positionOf(count);
     positions.push(position);
-    batch.records.push({ count, stream, revision, value, lazy });
+    batch.records.push({
+      count,
+      stream,
+      revision,
+      value,
+      message: !lazy && event.octets !== undefined,
+    });
     batch.rows.project(recorded(event, stream, revision, position));
   }
   const revision = first + positions.length - 1;

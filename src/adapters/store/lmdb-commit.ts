@@ -118,10 +118,10 @@ export function groupCommit(
 async function write(env: Environment, { records, rows }: Batch): Promise<void> {
   const entered: Promise<boolean>[] = [];
   const flushed = env.root.batch(() => {
-    for (const { count, stream, revision, value, lazy } of records) {
-      // Compressing a value costs as much as everything else that is done to write it. Of the
-      // messages that are kept for long it saves half; the journal is many small records.
-      const log = lazy ? env.uncompressedLog : env.log;
+    for (const { count, stream, revision, value, message } of records) {
+      // Compressing a value costs as much as everything else that is done to write it. It halves
+      // the messages that are kept for long; other events and the journal are many small records.
+      const log = message ? env.log : env.uncompressedLog;
       // Appending leaves full pages behind; an insert in order leaves them half empty.
       entered.push(log.put(count, value, APPEND));
       env.streams.put([stream, revision], count);
