@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  Counter,
+  type CounterConfiguration,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client';
 
 export interface Metrics {
   /** An input was decided: `outcome` as the runner answers it. */
@@ -41,17 +48,26 @@ function bounded(): (value: string) => string {
   };
 }
 
-/** Counts under labels; finding the series of a set of labels anew costs ten times the counting. */
-function counting(counter: Counter): (labels: Readonly<Record<string, string>>) => void {
-  const series = new Map<string, { inc(): void }>();
+/**
+ * A counter with labels. It counts by itself and tells prom-client when it is read: there each
+ * count would check the labels and look for their series anew.
+ */
+function counting(
+  config: CounterConfiguration<string>,
+): (labels: Readonly<Record<string, string>>) => void {
+  const series = new Map<string, { readonly labels: Record<string, string>; count: number }>();
+  new Counter({
+    ...config,
+    collect() {
+      this.reset();
+      for (const { labels, count } of series.values()) this.inc(labels, count);
+    },
+  });
   return (labels) => {
     const name = Object.values(labels).join('\n');
-    let one = series.get(name);
-    if (!one) {
-      one = counter.labels({ ...labels });
-      series.set(name, one);
-    }
-    one.inc();
+    const known = series.get(name);
+    if (known) known.count += 1;
+    else series.set(name, { labels: { ...labels }, count: 1 });
   };
 }
 
@@ -60,29 +76,25 @@ export function openMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ prefix: 'restante_', register: registry });
-  const inputs = counting(
-    new Counter({
-      name: 'restante_inputs_total',
-      help: 'Inputs decided, by machine, outcome and reason of a refusal',
-      labelNames: ['machine', 'outcome', 'reason'],
-      registers,
-    }),
-  );
-  const signals = counting(
-    new Counter({
-      name: 'restante_signals_total',
-      help: 'SIP messages and MSRP frames sent and received',
-      labelNames: ['protocol', 'direction', 'kind'],
-      registers,
-    }),
-  );
-  const refusedTraffic = new Counter({
+  const inputs = counting({
+    name: 'restante_inputs_total',
+    help: 'Inputs decided, by machine, outcome and reason of a refusal',
+    labelNames: ['machine', 'outcome', 'reason'],
+    registers,
+  });
+  const signals = counting({
+    name: 'restante_signals_total',
+    help: 'SIP messages and MSRP frames sent and received',
+    labelNames: ['protocol', 'direction', 'kind'],
+    registers,
+  });
+  const refusedTraffic = counting({
     name: 'restante_refused_traffic_total',
     help: 'Traffic that reached no machine',
     labelNames: ['reason'],
     registers,
   });
-  const effects = new Counter({
+  const effects = counting({
     name: 'restante_effects_total',
     help: 'Effects performed',
     labelNames: ['name', 'outcome'],
@@ -110,8 +122,8 @@ export function openMetrics(): Metrics {
       inputs({ machine, outcome, reason: inputReason(reason) }),
     signalCounted: ({ protocol, direction, kind }) =>
       signals({ protocol, direction, kind: signalKind(kind) }),
-    refusedTrafficCounted: (reason) => refusedTraffic.inc({ reason: trafficReason(reason) }),
-    effectCounted: (effect) => effects.inc({ ...effect }),
+    refusedTrafficCounted: (reason) => refusedTraffic({ reason: trafficReason(reason) }),
+    effectCounted: (effect) => effects(effect),
     depositTimed: (value) => deposit.observe(value),
     appendTimed: (value) => append.observe(value),
     watchOpenDeliveries(read) {
