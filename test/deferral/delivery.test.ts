@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { hostDigest } from '../../src/adapters/host/digest.ts';
+import { PUSHES_AHEAD_MAX } from '../../src/deferral/push-messages.ts';
+import { hex } from '../../src/engine/identity.ts';
 import { type DeferralStage, deferralStage } from '../controls/deferral-stage.ts';
 import { settled } from '../controls/turns.ts';
 
@@ -47,7 +50,7 @@ describe('deferral: a delivery', () => {
     expect(sends(stage.client.seen)).toEqual(['SEND m1@store.example']);
   });
 
-  it('takes in what comes while it pushes (A-32)', async () => {
+  it('leaves to the next one what comes when everything is on its way', async () => {
     const stage = await waiting('m1');
     stage.client.manners.push = 'silent';
     await stage.register();
@@ -57,10 +60,55 @@ describe('deferral: a delivery', () => {
     stage.client.acknowledge('m1@store.example');
     await settled();
     expect(sends(stage.client.seen)).toEqual(['SEND m1@store.example', 'SEND m2@store.example']);
-    expect(await stage.message('m2')).toMatchObject({ state: 'delivered' });
+    expect(stage.client.seen.filter((line) => line === 'INVITE')).toHaveLength(2);
   });
 
-  it('C-22: pushes nothing again that the client took back, before the next delivery', async () => {
+  it('A-32, C-22: takes in what comes while it pushes, and not what was taken back', async () => {
+    const names = Array.from({ length: PUSHES_AHEAD_MAX + 6 }, (_, index) => `m${1000 + index}`);
+    const stage = await waiting(...names);
+    stage.client.manners.push = 'silent';
+    await stage.register();
+    expect(stage.client.pushed).toHaveLength(PUSHES_AHEAD_MAX);
+    await stage.deposit('m2000');
+    stage.client.acknowledge('m1000@store.example');
+    stage.client.takeBack('m1000@store.example', 413);
+    await settled();
+    for (const name of [...names, 'm2000']) {
+      stage.client.acknowledge(`${name}@store.example`);
+      await settled();
+    }
+    expect(await stage.story()).toContain('delivery SnapshotExtended');
+    expect(stage.client.seen.filter((line) => line === 'INVITE')).toHaveLength(1);
+    expect(sends(stage.client.seen)).toEqual(
+      [...names, 'm2000'].map((name) => `SEND ${name}@store.example`),
+    );
+    expect(await stage.message('m1000')).toMatchObject({ state: 'waiting' });
+    expect(await stage.message('m2000')).toMatchObject({ state: 'delivered' });
+  });
+
+  it('C-02: 480 from the contact before says nothing about the registration since', async () => {
+    const stage = await waiting('m1');
+    stage.client.manners.invite = 'silent';
+    await stage.register();
+    await stage.register();
+    stage.client.manners.invite = 'accept';
+    stage.client.say(stage.client.lastDelivery(), 'InviteRefused', { status: 480 });
+    await settled();
+    expect(await stage.message('m1')).toMatchObject({ state: 'delivered' });
+  });
+
+  it('A-32: covers what waited when it was opened, by count and digest', async () => {
+    const stage = await waiting('m1', 'm2');
+    await stage.register();
+    const ids = new TextEncoder().encode('m1@store.example\nm2@store.example\n');
+    for await (const { type, data } of stage.store.readAll()) {
+      if (type !== 'SnapshotTaken') continue;
+      expect(data).toEqual({ through: 2, count: 2, digest: hex(hostDigest.sha256(ids)) });
+    }
+    expect.assertions(1);
+  });
+
+  it('pushes again only in the next delivery what the client took back', async () => {
     const stage = await waiting('m1', 'm2');
     stage.client.manners.push = 'silent';
     await stage.register();
