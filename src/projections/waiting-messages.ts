@@ -150,14 +150,18 @@ function setAsideChanges(account: string, data: RemovalData, state: 'held' | 'pa
   ];
 }
 
-function releasedChanges(event: Recorded, account: string, id: string): Change[] {
+function releasedChanges(
+  event: Recorded,
+  account: string,
+  { id, from }: { readonly id: string; readonly from: 'held' | 'parked' },
+): Change[] {
   return [
     put(waitingView, key(account, event.revision), { id }),
     // Whoever releases it gives it another chance.
     become(id, (row) => ({ ...row, state: 'waiting', revision: event.revision, attempts: 0 })),
     tally(account, (mailbox) => ({
       ...mailbox,
-      held: mailbox.held - 1,
+      [from]: mailbox[from] - 1,
       waiting: mailbox.waiting + 1,
     })),
   ];
@@ -177,7 +181,7 @@ function mailboxChanges(event: Recorded, fact: MailboxEvent): readonly Change[] 
     case 'MessageHeld':
       return setAsideChanges(account, fact.data, 'held');
     case 'MessageReleased':
-      return releasedChanges(event, account, fact.data.id);
+      return releasedChanges(event, account, fact.data);
     default:
       return [];
   }

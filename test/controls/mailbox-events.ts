@@ -38,7 +38,7 @@ export const mailboxExamples: { readonly [Type in MailboxEventType]: DataOf<Type
   MessageDeleted: { ...REMOVAL, by: 'owner' },
   MessageParked: { ...REMOVAL, delivery: 'e2' },
   MessageHeld: { ...REMOVAL, by: 'operator' },
-  MessageReleased: { id: '1368@store.example', by: 'deposit' },
+  MessageReleased: { id: '1368@store.example', from: 'held', by: 'deposit' },
 };
 
 export const mailboxEventTypes = Object.keys(mailboxExamples) as readonly MailboxEventType[];
@@ -198,6 +198,6 @@ function dataFor(
     case 'MessageHeld':
       return { ...removal, by: 'owner' };
     case 'MessageReleased':
-      return { id: 'm', by: 'owner' };
+      return { id: 'm', from: 'held', by: 'owner' };
   }
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { hostDigest } from '../../src/adapters/host/digest.ts';
 import { PUSHES_AHEAD_MAX } from '../../src/deferral/push-messages.ts';
 import { hex } from '../../src/engine/identity.ts';
-import { type DeferralStage, deferralStage } from '../controls/deferral-stage.ts';
+import { mailboxView } from '../../src/projections/waiting-messages.ts';
+import { type DeferralStage, deferralStage, ROMEO } from '../controls/deferral-stage.ts';
 import { settled } from '../controls/turns.ts';
 
 async function waiting(...names: readonly string[]): Promise<DeferralStage> {
@@ -250,9 +251,10 @@ describe('deferral: a delivery', () => {
       await stage.register();
       await stage.pass(3_600_000 - 1);
     }
-    const data = { id: 'm1@store.example', by: 'owner' };
+    const data = { id: 'm1@store.example', from: 'parked', by: 'owner' };
     await stage.submit({ type: 'MessageReleased', data, cause: 'release' });
     await settled();
+    expect(await stage.store.get(mailboxView, ROMEO)).toMatchObject({ held: 0, parked: 0 });
     await stage.register();
     expect(await stage.message('m1')).toMatchObject({ state: 'waiting' });
     stage.client.manners.push = 'acknowledge';

@@ -92,7 +92,7 @@ async function move(
   const { revision, bytes, expiresAt, state } = row;
   const expiry = expiresAt === undefined ? {} : { expiresAt };
   const removal = { id, revision, from: state, bytes, ...expiry, by: 'owner' };
-  const data = type === 'MessageReleased' ? { id, by: 'owner' } : removal;
+  const data = type === 'MessageReleased' ? { id, from: state, by: 'owner' } : removal;
   const cause = `${type} ${id} ${stage.clock.now()} ${revision}`;
   await stage.submit({ type, data, cause }, account);
 }

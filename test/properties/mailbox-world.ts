@@ -201,8 +201,9 @@ export function mailboxWorld(): World {
           act.pick
         ];
         if (message === undefined) return;
+        const from = message.fate === 'parked' ? 'parked' : 'held';
         message.fate = 'waiting';
-        submit('MessageReleased', { id: message.id, by: 'owner' });
+        submit('MessageReleased', { id: message.id, from, by: 'owner' });
         return;
       }
       case 'hold': {

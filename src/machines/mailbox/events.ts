@@ -103,5 +103,10 @@ export type MailboxEvent =
   | { type: 'MessageHeld'; data: RemovalData & { readonly by: string } }
   | {
       type: 'MessageReleased';
-      data: { readonly id: string; readonly by: string };
+      data: {
+        readonly id: string;
+        /** Where it was until now. */
+        readonly from: 'held' | 'parked';
+        readonly by: string;
+      };
     };

@@ -165,8 +165,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   function expired({ purpose, sending }: Awaited): void {
     if (purpose === 'abort' || sending?.settled || (purpose === 'bind' && answered)) return;
     if (sending !== undefined) settle(sending, { outcome: 'timeout' });
-    if (purpose === 'reports') pump();
-    else lose('no answer within the transaction time');
+    lose('no answer within the transaction time');
   }
 
   function response(frame: MsrpResponse): boolean {

@@ -129,7 +129,11 @@ describe('doctor', () => {
       async range(view, options) {
         if (!written) {
           written = true;
-          await happen(`mailbox-${BOB}`, 'MessageReleased', { id: HELD_ID, by: 'operator' });
+          await happen(`mailbox-${BOB}`, 'MessageReleased', {
+            id: HELD_ID,
+            from: 'held',
+            by: 'operator',
+          });
         }
         return store.range(view, options);
       },
@@ -177,7 +181,11 @@ describe('doctor', () => {
     const well = await run(stage, 'doctor', '--store', `lmdb:${dir}`);
     expect(well.out).not.toContain('FINDING');
     expect(well.exitCode).toBe(0);
-    await happen(`mailbox-${BOB}`, 'MessageReleased', { id: HELD_ID, by: 'operator' });
+    await happen(`mailbox-${BOB}`, 'MessageReleased', {
+      id: HELD_ID,
+      from: 'held',
+      by: 'operator',
+    });
     const listed = await run(stage, 'mailbox', 'list');
     expect(listed.out).toMatch(/^sip:bob@example.org +idle +1 +0 /m);
     await reader.close();

@@ -197,7 +197,11 @@ describe('log', () => {
       onWrite(text: string) {
         written += text;
         if (text.includes('SignalSent')) {
-          void happen(`mailbox-${BOB}`, 'MessageReleased', { id: HELD_ID, by: 'operator' });
+          void happen(`mailbox-${BOB}`, 'MessageReleased', {
+            id: HELD_ID,
+            from: 'held',
+            by: 'operator',
+          });
         }
         if (text.includes('MessageReleased')) {
           stop.abort();

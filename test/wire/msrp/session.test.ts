@@ -187,14 +187,14 @@ describe('REPORTs', () => {
     expect(made.outcomes()).toEqual(['1 {"outcome":"acknowledged"}']);
   });
 
-  it('a REPORT that never comes is a timeout of its message alone', () => {
+  it('a REPORT that never comes is a timeout and ends the session (A-31)', () => {
     const clock = simulatedClock();
     const made = connected({ ...RELAYED, clock });
     made.session.send(message('1'));
     for (const frame of made.frames) made.peer(says(frame, 200));
     clock.advance(30_000);
     expect(made.outcomes()).toEqual(['1 {"outcome":"timeout"}']);
-    expect(made.session.state).toBe('bound');
+    expect(made.session.state).toBe('ended');
   });
 
   it('a failure REPORT after the 200 takes it back, for 30 s (A-31)', () => {
