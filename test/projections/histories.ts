@@ -10,6 +10,7 @@ export const ACCOUNTS = ['sip:romeo@example.net', 'sip:nurse@example.net'] as co
 export type Command =
   | { readonly do: 'deposit'; readonly livesSeconds: number | null; readonly held: boolean }
   | { readonly do: 'register'; readonly seconds: number }
+  | { readonly do: 'invite'; readonly manner: Manners['invite'] }
   | { readonly do: 'push'; readonly manner: Manners['push'] }
   | { readonly do: 'MessageDeleted' | 'MessageHeld' | 'MessageReleased'; readonly pick: number }
   | { readonly do: 'acknowledge' | 'takeBack'; readonly pick: number }
@@ -29,6 +30,13 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('register' as const),
       seconds: fc.constantFrom(3_600, 3_600, 60, 0),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('invite' as const),
+      manner: fc.constantFrom<Manners['invite']>('accept', 'accept', 480, 488),
     }),
   },
   {
@@ -114,6 +122,9 @@ export async function live(list: readonly (readonly [string, Command])[]): Promi
       }
       case 'register':
         await stage.register(command.seconds, 'contact', account);
+        break;
+      case 'invite':
+        client.manners.invite = command.manner;
         break;
       case 'push':
         client.manners.push = command.manner;
