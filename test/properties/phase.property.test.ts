@@ -7,7 +7,7 @@ import { parseStreamName } from '../../src/engine/stream-name.ts';
 import { holdsAsync } from '../controls/async-properties.ts';
 import { ACCOUNTS, commandLists, live, logOf } from '../projections/histories.ts';
 
-const RUNS = process.env.RESTANTE_VERIFY === '1' ? 2_000 : 60;
+const RUNS = process.env.RESTANTE_VERIFY === '1' ? 2_000 : 250;
 
 /**
  * The path of the product. One event can take two of its steps: a registration that finds messages
