@@ -1,6 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { lookup } from 'node:dns';
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { Hop, SendResult } from '../../wire/sip/hop.ts';
 import { DATAGRAM_BYTES_MAX } from '../../wire/sip/limits.ts';
 import { parseSip } from '../../wire/sip/message.ts';
@@ -29,16 +28,7 @@ export async function openUdp(
   receiver: TransportReceiver,
 ): Promise<UdpSocket | { readonly failure: string }> {
   const type = isIPv6(address.host) ? 'udp6' : 'udp4';
-  const socket = createSocket({
-    type,
-    ipv6Only: type === 'udp6',
-    lookup: (host, options, found) => {
-      // Nearly always an address: to look it up all the same would cost a turn for each datagram.
-      const version = isIP(host);
-      if (version === 0) lookup(host, options, found);
-      else found(null, host, version);
-    },
-  });
+  const socket = createSocket({ type, ipv6Only: type === 'udp6' });
   const error = await bound(socket, address);
   if (error !== undefined) {
     socket.close();
