@@ -67,9 +67,13 @@ export async function openSipAgent(
     onRefusal(refusal, source) {
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
-      const octets = serving ? observed.refusal(refusal, source) : undefined;
-      const broken = refusal.message;
-      if (octets && !isAmplified(octets, broken, source)) send(octets, answerHop(broken, source));
+      try {
+        const octets = serving ? observed.refusal(refusal, source) : undefined;
+        const broken = refusal.message;
+        if (octets && !isAmplified(octets, broken, source)) send(octets, answerHop(broken, source));
+      } catch (fault) {
+        onFault(`refusal to ${remote}`, fault);
+      }
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -77,9 +81,15 @@ export async function openSipAgent(
   const transports = opened;
 
   function send(octets: Uint8Array, hop: Hop): void {
-    void transports.send(octets, hop).then((result) => {
-      if (!result.sent) onFault(`send to ${hostPort(hop.host, hop.port)}`, result.reason);
-    });
+    const to = hostPort(hop.host, hop.port);
+    const unsent = (fault: unknown): void => {
+      // Who is not trusted chose where the answer goes: the log is not theirs to fill.
+      if (options.trusted(hop.host)) onFault(`send to ${to}`, fault);
+      else options.onRefusedTraffic('answer not sent', 'RFC 3261 §18.2.4', to);
+    };
+    transports.send(octets, hop).then((result) => {
+      if (!result.sent) unsent(result.reason);
+    }, unsent);
   }
 
   /**

@@ -109,6 +109,7 @@ function judge(request: SipMessage, source: Hop, domain: string): Judged | Verdi
     if (lines.length > 1 || expires !== 0) return { status: 400 };
     return { account, via, contacts: '*' };
   }
+  if (via === 'direct' && parsed.some(namesPortZero)) return { status: 400 };
   const contacts: ContactChange[] = [];
   const embedded = via === 'thirdParty' ? embeddedEvidence(request) : undefined;
   for (const contact of parsed.flatMap((list) =>
@@ -126,6 +127,12 @@ function judge(request: SipMessage, source: Hop, domain: string): Judged | Verdi
     );
   }
   return { account, via, contacts };
+}
+
+/** RFC 768: port 0 means that there is none; nothing could ever be sent there. */
+function namesPortZero(contacts: ReturnType<typeof parseContacts>): boolean {
+  if (contacts === undefined || contacts === '*') return false;
+  return contacts.some(({ uri }) => parseUri(uri)?.port === 0);
 }
 
 function changeOf(

@@ -1,4 +1,5 @@
 /** Where a request towards a subscriber goes. */
+import { isIP } from 'node:net';
 import type { Views } from '../../engine/ports.ts';
 import type { Binding } from '../../machines/mailbox/events.ts';
 import { registrationView } from '../../projections/registrations.ts';
@@ -26,7 +27,6 @@ export interface Router {
 }
 
 const SIP_PORT = 5060;
-const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
 
 export function router(options: {
   readonly views: Views;
@@ -37,17 +37,18 @@ export function router(options: {
   const { views, nextHop, localFor } = options;
 
   function hopTo(transport: 'udp' | 'tcp', host: string, port: number): Hop | undefined {
-    const bare = host.startsWith('[') ? host.slice(1, -1) : host;
-    const local = localFor(transport, bare);
-    return local === undefined ? undefined : { transport, host: bare, port, local };
+    const local = localFor(transport, host);
+    // Port 0 is no place to send to.
+    return local === undefined || port === 0 ? undefined : { transport, host, port, local };
   }
 
   /** Only addresses: names are not looked up, the source address stands in for them. */
   function hopOfUri(text: string): Hop | undefined {
     const uri = parseUri(text);
-    if (!uri || !ADDRESS.test(uri.host)) return undefined;
+    const host = uri?.host.replace(/^\[(.*)\]$/, '$1') ?? '';
+    if (!uri || isIP(host) === 0) return undefined;
     const transport = uri.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp';
-    return hopTo(transport, uri.host, uri.port ?? SIP_PORT);
+    return hopTo(transport, host, uri.port ?? SIP_PORT);
   }
 
   function hopOfSource(source: string): Hop | undefined {

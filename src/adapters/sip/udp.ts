@@ -63,10 +63,18 @@ export async function openUdp(
         return Promise.resolve({ sent: false, reason });
       }
       return new Promise((resolve) => {
-        socket.send(octets, hop.port, hop.host, (cause) => {
-          const to = `udp://${hostPort(hop)}`;
-          resolve(cause ? { sent: false, reason: `cannot send to ${to}: ${cause.message}` } : SENT);
-        });
+        const unsent = (cause: Error): void => {
+          const reason = `cannot send to udp://${hostPort(hop)}: ${cause.message}`;
+          resolve({ sent: false, reason });
+        };
+        try {
+          socket.send(octets, hop.port, hop.host, (cause) =>
+            cause ? unsent(cause) : resolve(SENT),
+          );
+        } catch (cause) {
+          // Peers choose where answers and requests go, and port 0 is one that the system throws at.
+          unsent(cause as Error);
+        }
       });
     },
     keepAlivesTotal: () => keepAlives,

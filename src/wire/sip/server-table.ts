@@ -9,6 +9,7 @@ import {
   type ServerContext,
   type ServerEntry,
 } from './server-transaction.ts';
+import { tellSent } from './tell-sent.ts';
 import { type TimerQueues, timerQueues } from './timer-queues.ts';
 import { serverKey } from './transaction-key.ts';
 import type { ServerCounts, TransactionOptions } from './transaction-user.ts';
@@ -23,6 +24,9 @@ export interface ServerTable {
 interface Completed extends Kept {
   readonly key: string;
 }
+
+/** The client repeats what it gets no answer to: nobody need be told of that one. */
+const ignore = (): void => {};
 
 type Entry = ServerEntry | InviteServerEntry | Completed;
 
@@ -56,7 +60,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
     ...options,
     inviteAnswerMaxMs: options.inviteAnswerMaxMs ?? 600_000,
     send(octets, hop, transaction) {
-      options.send(octets, hop)?.then((outcome) => {
+      tellSent(options.send(octets, hop), (outcome) => {
         if (!closed && !outcome.sent) user.onLost?.(transaction, outcome.reason);
       });
     },
@@ -102,7 +106,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
     if ('slab' in known) {
       // Not by the hop of old: the repetition says itself where its answer goes.
       const octets = known.slab.subarray(known.start, known.end);
-      void options.send(octets, responseHop(request, source));
+      tellSent(options.send(octets, responseHop(request, source)), ignore);
     } else known.repeated();
   };
 
@@ -139,7 +143,8 @@ export function serverTable(options: ServerTableOptions): ServerTable {
       else if (known !== undefined) repeat(known, request, source);
       else if (!makeRoom()) {
         totals.refusedTotal += 1;
-        void options.send(answer(request, source, 503), responseHop(request, source));
+        const octets = answer(request, source, 503);
+        tellSent(options.send(octets, responseHop(request, source)), ignore);
       } else if (method === 'CANCEL') cancel(arrival);
       else {
         const server = method === 'INVITE' ? inviteServer : plainServer;

@@ -12,6 +12,7 @@ import type { SipMessage } from './message.ts';
 import { plainClient } from './plain-client.ts';
 import { renderResponse } from './response.ts';
 import { serverTable } from './server-table.ts';
+import { tellSent } from './tell-sent.ts';
 import { timerQueues } from './timer-queues.ts';
 import { clientKey } from './transaction-key.ts';
 import type { TransactionCounts, TransactionOptions } from './transaction-user.ts';
@@ -52,7 +53,7 @@ export function transactionLayer(options: TransactionOptions): TransactionLayer 
     t2Ms,
     t4Ms,
     send(octets, hop, result) {
-      options.send(octets, hop)?.then((outcome) => {
+      tellSent(options.send(octets, hop), (outcome) => {
         if (!closed) result(outcome);
       });
     },

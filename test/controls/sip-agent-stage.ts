@@ -1,0 +1,154 @@
+/** The SIP side over an engine in memory, on loopback, with a peer whose every octet a test decides. */
+import { hostClock } from '../../src/adapters/host/clock.ts';
+import { hostDigest } from '../../src/adapters/host/digest.ts';
+import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
+import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
+import { memoryStore } from '../../src/adapters/store/memory.ts';
+import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
+import { createDeferral } from '../../src/deferral/deferral.ts';
+import { openSignals } from '../../src/deferral/signals.ts';
+import type { Recorded } from '../../src/engine/recorded.ts';
+import { projections } from '../../src/projections/all.ts';
+import { type RegistrationRow, registrationView } from '../../src/projections/registrations.ts';
+import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
+
+const NODE = 'im.example.org';
+export const ALICE = 'sip:alice@example.org';
+
+export interface SipAgentStage {
+  readonly agent: SipAgent;
+  readonly peer: ScriptedPeer;
+  /** Ports that the agent listens on. */
+  readonly udp: number;
+  readonly tcp: number;
+  readonly faults: readonly string[];
+  readonly refused: readonly string[];
+  /** Callbacks of the MSRP sessions that the engine asked for, by delivery. */
+  readonly channels: ReadonlyMap<string, ChannelCallbacks>;
+  drain(): void;
+  /** Events of the mailbox and of all deliveries, as `<category> <type>`. */
+  story(): Promise<readonly string[]>;
+  /** First lines of what the journal holds, `<` in and `>` out. */
+  journal(): Promise<readonly string[]>;
+  registration(account?: string): Promise<RegistrationRow | undefined>;
+  close(): Promise<void>;
+}
+
+export async function sipAgentStage(
+  options: { readonly trusted?: (address: string) => boolean; readonly serve?: boolean } = {},
+): Promise<SipAgentStage> {
+  const clock = hostClock;
+  const store = memoryStore({ projections, clock });
+  const faults: string[] = [];
+  const refused: string[] = [];
+  const channels = new Map<string, ChannelCallbacks>();
+  const onFault = (where: string, fault: unknown) => faults.push(`${where}: ${fault}`);
+  const secret = new TextEncoder().encode('secret');
+  const random = (octets: number) => crypto.getRandomValues(new Uint8Array(octets));
+  const signals = await openSignals({
+    ...{ store, clock, onFault },
+    digest: hostDigest,
+    node: NODE,
+    mode: 'full',
+  });
+  const deferral = await createDeferral({
+    ...{ store, views: store, clock, secret, onFault },
+    digest: hostDigest,
+    node: NODE,
+  });
+  let draining = false;
+  let messages = 0;
+  const messageId = () => {
+    messages += 1;
+    return `${messages}@${NODE}`;
+  };
+  const port = {
+    offer: (delivery: string) => ({ host: '127.0.0.1', port: 2855, sessionId: delivery }),
+    open: (delivery: string, _: unknown, on: ChannelCallbacks) => void channels.set(delivery, on),
+    send: () => new Promise<never>(() => {}),
+    close: () => {},
+  };
+  const agent = await openSipAgent({
+    ...{ views: store, clock, signals, onFault },
+    submit: deferral.submit,
+    runner: deferral.runner,
+    digest: hostDigest,
+    identifiers: { messageId, random },
+    identity: ownIdentity({
+      ...{ host: NODE, secret, random, product: 'IM-serv/OMA1.0 restante/test' },
+      imAddress: 'sip:im-store@example.org',
+      digest: hostDigest,
+    }),
+    channels: port,
+    domain: 'example.org',
+    trusted: options.trusted ?? (() => true),
+    draining: () => draining,
+    listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
+    onRefusedTraffic: (reason) => refused.push(reason),
+  });
+  if (agent.kind === 'failed') throw new Error(agent.failures.join('; '));
+  await deferral.start({ sip: agent.effects, channels: port });
+  if (options.serve ?? true) agent.serve();
+  const peer = scriptedPeer();
+
+  async function recorded(wanted: (event: Recorded) => boolean): Promise<readonly Recorded[]> {
+    await signals.flushed();
+    const found: Recorded[] = [];
+    for await (const event of store.readAll()) if (wanted(event)) found.push(event);
+    return found;
+  }
+
+  return {
+    ...{ agent, peer, faults, refused, channels },
+    udp: agent.listening[0]?.port ?? 0,
+    tcp: agent.listening[1]?.port ?? 0,
+    drain() {
+      draining = true;
+    },
+    async story() {
+      const told = await recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream));
+      return told.map(({ stream, type }) => `${stream.split('-')[0]} ${type}`);
+    },
+    async journal() {
+      const told = await recorded(({ stream }) => stream.startsWith('signal-'));
+      return told.map(({ type, octets }) => {
+        const [line = ''] = new TextDecoder().decode(octets).split('\r\n');
+        return `${type === 'SignalSent' ? '>' : '<'} ${line}`;
+      });
+    },
+    registration: (account = ALICE) => store.get(registrationView, account),
+    async close() {
+      peer.close();
+      await agent.close();
+      await deferral.close();
+    },
+  };
+}
+
+/** A request as a peer on loopback writes it; headers given replace those of the same name. */
+export function sipRequest(
+  method: string,
+  branch: string,
+  headers: Readonly<Record<string, string>> = {},
+  content: { readonly uri?: string; readonly body?: string } = {},
+): string {
+  const { uri = ALICE, body = '' } = content;
+  const all: Record<string, string> = {
+    Via: `SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK${branch}`,
+    'Max-Forwards': '70',
+    From: '<sip:bob@example.org>;tag=b1',
+    To: `<${ALICE}>`,
+    'Call-ID': `${branch}@example.org`,
+    CSeq: `1 ${method}`,
+    ...headers,
+    'Content-Length': `${body.length}`,
+  };
+  const lines = Object.entries(all).filter(([, value]) => value !== '');
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `${method} ${uri} SIP/2.0\r\n${head}\r\n${body}`;
+}
+
+/** A client's own REGISTER. */
+export function register(branch: string, headers: Readonly<Record<string, string>> = {}): string {
+  return sipRequest('REGISTER', branch, { From: `<${ALICE}>;tag=a1`, ...headers });
+}
