@@ -8,20 +8,32 @@ import { evidenceOf } from './observe.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, viaOf } from './push-requests.ts';
 
+/** A 2xx can be repeated for 64*T1 after the first (RFC 3261 §13.2.2.4). */
+const REPEATED_2XX_MS = 32_000;
+
 export function performDialog(context: PushContext) {
-  const { acks, clock, fact, identity, router, say, signals } = context;
+  const { acks, clock, fact, identity, onFault, router, say, signals } = context;
 
   /** The ACK to a 2xx has the CSeq number of its INVITE. */
   async function acknowledge(effect: Effect, params: Params<'sendAck'>): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
     const { account, dialog: facts, inviteCseq = 1 } = params;
     const dialog = pushDialog(identity, delivery, account, facts);
-    const hop = await router.toUri(nextHopUri(dialog), account, clock.now());
-    if (!hop) return;
+    const uri = nextHopUri(dialog);
+    const hop = await router.toUri(uri, account, clock.now());
+    const key = `${delivery} ${facts.toTag}`;
+    if (!hop) {
+      // The client repeats its 2xx: then there may be a way.
+      acks.delete(key);
+      return onFault(effect.id, `the ACK was not sent: no way to ${uri} is known`);
+    }
     const branch = identity.branchOf(`${effect.id} ack`);
-    const octets = ackFor2xx(dialog, { cseq: inviteCseq, branch, via: viaOf(hop) });
-    acks.set(`${delivery} ${facts.toTag}`, { octets, hop });
-    say(octets, hop);
+    const ack = { octets: ackFor2xx(dialog, { cseq: inviteCseq, branch, via: viaOf(hop) }), hop };
+    acks.set(key, ack);
+    clock.timer(REPEATED_2XX_MS, () => {
+      if (acks.get(key) === ack) acks.delete(key);
+    });
+    say(ack.octets, hop);
   }
 
   async function sendBye(effect: Effect): Promise<void> {

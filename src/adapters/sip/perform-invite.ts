@@ -24,12 +24,12 @@ import type { Route } from './route.ts';
 
 /** What the push needs of the recipient: the header part is always a fragment (A-24, A-34). */
 const WRAPPED_NEEDED = ['message/sipfrag'] as const;
-/** 64*T1. */
-const REPEATED_2XX_MS = 32_000;
+/** 64*T1: when everything about the INVITE is over (RFC 3261 §17.1.1.2). */
+const FORGET_MS = 32_000;
 
 export function performInvite(context: PushContext, channels: Channels) {
   const { acks, clock, fact, identity, router, runner, say, signals } = context;
-  /** INVITEs of this process, by delivery: for CANCEL and for repeated 2xx. */
+  /** INVITEs of this process, by delivery: for CANCEL. */
   const invites = new Map<
     string,
     { readonly transaction: ClientTransaction; readonly octets: Uint8Array }
@@ -70,7 +70,6 @@ export function performInvite(context: PushContext, channels: Channels) {
 
   function finalResponse(delivery: string, response: SipMessage, hop: Hop): void {
     const status = statusOf(response);
-    forgetLater(delivery);
     if (status < 300) {
       answered(delivery, response, hop);
       return;
@@ -115,11 +114,11 @@ export function performInvite(context: PushContext, channels: Channels) {
     return parsed.kind === 'message' ? parsed.message : undefined;
   }
 
-  /** A repeated 2xx can come for 64*T1 after the first (RFC 3261 §13.2.2.4). */
-  function forgetLater(delivery: string): void {
-    clock.timer(REPEATED_2XX_MS, () => {
-      invites.delete(delivery);
-      for (const key of acks.keys()) if (key.startsWith(`${delivery} `)) acks.delete(key);
+  /** A CANCEL that was decided meanwhile must still find that it comes too late (RFC 3261 §9.1). */
+  function forgetLater(delivery: string, octets: Uint8Array): void {
+    clock.timer(FORGET_MS, () => {
+      // After a 422 another INVITE stands there.
+      if (invites.get(delivery)?.octets === octets) invites.delete(delivery);
     });
   }
 
@@ -139,11 +138,20 @@ export function performInvite(context: PushContext, channels: Channels) {
         if (statusOf(response) > 100) progressed(delivery, response, hop);
         else signals.received(response.octets, evidenceOf(hop));
       },
-      onFinal: (response) => finalResponse(delivery, response, hop),
-      onTimeout: () => void fact(delivery, 'InviteTimedOut', { by: 'transaction' }, 'timed out'),
+      onFinal(response) {
+        forgetLater(delivery, octets);
+        finalResponse(delivery, response, hop);
+      },
+      onTimeout() {
+        forgetLater(delivery, octets);
+        void fact(delivery, 'InviteTimedOut', { by: 'transaction' }, 'timed out');
+      },
       onCancelSent: (cancel) => signals.sent(cancel, evidenceOf(hop)),
       // RFC 3261 §8.1.3.1: a transport failure counts as a 503.
-      onUnreachable: () => void fact(delivery, 'InviteRefused', { status: 503 }, 'unreachable'),
+      onUnreachable() {
+        forgetLater(delivery, octets);
+        void fact(delivery, 'InviteRefused', { status: 503 }, 'unreachable');
+      },
     });
     invites.set(delivery, { transaction, octets });
   }

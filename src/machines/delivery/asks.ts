@@ -152,11 +152,8 @@ export const reportDelivery = {
   }),
 } as const;
 
-const closeChannel = {
-  type: 'closeChannel',
-  params: ({ context }: Scope): Params<'closeChannel'> | null =>
-    context.dialog === null ? null : {},
-} as const;
+/** Also where no answer came: the offer alone has announced a session id. */
+const closeChannel = { type: 'closeChannel', params: {} } as const;
 
 /** What every way into `bye` does, after the cause was set. */
 export const sayBye = [

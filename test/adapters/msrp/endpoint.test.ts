@@ -1,9 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { MsrpEndpoint, MsrpSignal } from '../../../src/adapters/msrp/endpoint.ts';
+import type { MsrpSignal } from '../../../src/adapters/msrp/endpoint.ts';
 import type { IncomingMessage } from '../../../src/wire/msrp/session.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
-import { closeEndpoints, endpoint, text, until, uri } from './loopback.ts';
+import { bind, closeEndpoints, endpoint, raw, text, until, uri } from './loopback.ts';
 
 afterEach(closeEndpoints);
 
@@ -202,21 +202,6 @@ describe('what goes wrong', () => {
     expect(await push.bound).toMatchObject({ bound: false });
   });
 });
-
-/** Speaks raw octets to an endpoint and collects what comes back until it closes. */
-async function raw(server: MsrpEndpoint, octets: string): Promise<string> {
-  const socket = connect(server.port, '127.0.0.1');
-  let heard = '';
-  socket.on('data', (chunk) => {
-    heard += chunk.toString('latin1');
-  });
-  socket.write(octets);
-  await new Promise((resolve) => socket.once('close', resolve));
-  return heard;
-}
-
-const bind = (to: string, more = '-------abcd$\r\n') =>
-  `MSRP abcd SEND\r\nTo-Path: ${to}\r\nFrom-Path: msrp://a.example:1/x;tcp\r\nMessage-ID: m123\r\n${more}`;
 
 describe('strangers', () => {
   it('an unknown session → 481 and the connection is closed [RFC 4975 §10.7]', async () => {

@@ -146,16 +146,16 @@ describe('InviteAnswered', () => {
 });
 
 describe('the INVITE fails', () => {
-  it('inviting: InviteRefused → ended, reported with status and Retry-After [A-35]', () => {
+  it('inviting: InviteRefused → ended, reported with status and Retry-After, the offered session is given up [A-35]', () => {
     const input = event('InviteRefused', { status: 503, retryAfterMs: 7_000 });
     expect(decided(delivery, inviting, input)).toBe(
-      `→ ended stopTimer(name: invite) ${report('refused', ', status: 503, retryAfterMs: 7000')}`,
+      `→ ended stopTimer(name: invite) closeChannel() ${report('refused', ', status: 503, retryAfterMs: 7000')}`,
     );
   });
 
   it('inviting: InviteTimedOut by the transaction → ended, nothing to cancel', () => {
     expect(decided(delivery, inviting, transactionTimedOut)).toBe(
-      `→ ended stopTimer(name: invite) ${report('noAnswer')}`,
+      `→ ended stopTimer(name: invite) closeChannel() ${report('noAnswer')}`,
     );
   });
 
@@ -179,7 +179,7 @@ describe('the INVITE fails', () => {
   it('cancelling: InviteRefused → ended, the CANCEL is confirmed', () => {
     const given = history('cancelling, ringing');
     expect(decided(delivery, given, event('InviteRefused', { status: 487 }))).toBe(
-      `→ ended stopTimer(name: grace) ${report('restart', ', unconfirmed: false')}`,
+      `→ ended stopTimer(name: grace) closeChannel() ${report('restart', ', unconfirmed: false')}`,
     );
   });
 
@@ -188,7 +188,7 @@ describe('the INVITE fails', () => {
     ['GraceElapsed', event('GraceElapsed')],
   ])('cancelling: %s → ended, the CANCEL is not confirmed', (_, input) => {
     expect(decided(delivery, history('cancelling, ringing'), input)).toBe(
-      `→ ended stopTimer(name: grace) ${report('restart', ', unconfirmed: true')}`,
+      `→ ended stopTimer(name: grace) closeChannel() ${report('restart', ', unconfirmed: true')}`,
     );
   });
 
