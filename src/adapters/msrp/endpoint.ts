@@ -1,6 +1,7 @@
 /** MSRP over TCP: one listening socket, and the sessions that connect or are connected to. */
 import { connect, createServer, type Socket } from 'node:net';
 import type { Clock } from '../../engine/ports.ts';
+import { isIpAddress } from '../../wire/ip-address.ts';
 import { msrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
 import { type Connection, type MsrpSignal, msrpConnection } from './connection.ts';
@@ -141,6 +142,12 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     const peer = parseMsrpUri(request.remotePath[0] ?? '');
     if (peer?.scheme !== 'msrp' || peer.transport.toLowerCase() !== 'tcp') {
       queueMicrotask(() => made.session.disconnected('the peer has no msrp URI over tcp'));
+      return () => {};
+    }
+    if (!isIpAddress(peer.host)) {
+      // A look-up that hangs holds one of the few threads that also flush the log.
+      const reason = `the peer's path names ${peer.host}: only IP addresses are connected to`;
+      queueMicrotask(() => made.session.disconnected(reason));
       return () => {};
     }
     // RFC 4975 §6: without a port, 2855.

@@ -1,3 +1,4 @@
+import { isIpAddress } from '../ip-address.ts';
 import { splitList } from './headers.ts';
 import type { SipMessage } from './message.ts';
 import { quotedEnd } from './token.ts';
@@ -50,9 +51,8 @@ export function responseHopOf(via: Via | undefined, source: Hop): Hop {
   const { transport, local, host, connection } = source;
   if (connection !== undefined) return { transport, local, host, port, connection };
   const maddr = via.params.get('maddr');
-  if (maddr !== undefined && isAddress(maddr)) {
-    return { transport, local, host: withoutBrackets(maddr), port };
-  }
+  const address = maddr === undefined ? '' : withoutBrackets(maddr);
+  if (isIpAddress(address)) return { transport, local, host: address, port };
   // The client's own value of rport is never believed: it would choose where we send to.
   if (transport === 'udp' && via.rport !== undefined) return source;
   return { transport, local, host, port };
@@ -118,9 +118,5 @@ function segments(value: string): readonly string[] {
 }
 
 function withoutBrackets(host: string): string {
-  return host.startsWith('[') ? host.slice(1, -1) : host;
-}
-
-function isAddress(host: string): boolean {
-  return host.startsWith('[') || host.includes(':') || /^[0-9.]+$/.test(host);
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 }

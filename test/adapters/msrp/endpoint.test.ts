@@ -191,6 +191,17 @@ describe('what goes wrong', () => {
     expect(await lost).toMatchObject({ outcome: 'sessionLost', sent: false });
   });
 
+  it.each(['im.example.org', 'localhost', '999.1.1.1'])(
+    'the peer names %s, which is no address: not looked up, and said',
+    async (host) => {
+      const server = await endpoint();
+      const remotePath = [`msrp://${host}:2855/abcdefgh;tcp`];
+      const push = server.connectSession({ localUri: uri(server, 'p7k2m4qx9w'), remotePath });
+      const reason = `the peer's path names ${host}: only IP addresses are connected to`;
+      expect(await push.bound).toEqual({ bound: false, reason });
+    },
+  );
+
   it('nobody connects: not bound after 30 s', async () => {
     const clock = simulatedClock();
     const server = await endpoint({ clock });

@@ -135,6 +135,12 @@ describe('where a response goes', () => {
       5060,
     ],
     [
+      'maddr that only looks like an address',
+      'SIP/2.0/UDP 10.0.0.1;maddr=999.1.1.1;branch=z9hG4bKa',
+      '198.51.100.9',
+      5060,
+    ],
+    [
       'received of the client',
       'SIP/2.0/UDP 10.0.0.1;received=192.0.2.66;branch=z9hG4bKa',
       '198.51.100.9',
