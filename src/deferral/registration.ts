@@ -44,6 +44,15 @@ function sameContact(a: string, b: string): boolean {
   return left !== undefined && right !== undefined && equalUris(left, right);
 }
 
+/**
+ * Whether an S-CSCF registered it. Of a binding without the IM tag nothing tells but the account's
+ * last request; nothing is ever sent to such a one.
+ */
+function cameFromCore(binding: Binding, row: RegistrationRow | undefined): boolean {
+  if (binding.im === false) return row?.via === 'thirdParty';
+  return binding.im !== 'contact';
+}
+
 /** Bindings that have not expired. */
 export function currentBindings(row: RegistrationRow | undefined, at: number): readonly Binding[] {
   return (row?.bindings ?? []).filter(({ expiresAt }) => expiresAt > at);
@@ -74,15 +83,17 @@ export function registrationOf(
   row: RegistrationRow | undefined,
   request: RegisterRequest,
 ): Registration {
-  const { at, callId, cseq, contacts } = request;
+  const { at, callId, cseq, contacts, via } = request;
   const before = currentBindings(row, at);
   if (contacts !== '*' && contacts.length === 0) return { kind: 'unchanged', bindings: before };
   // Each is compared with each: a request that names thousands must not cost their square.
-  if (contacts.length > BINDINGS_MAX) return { kind: 'refused', reason: 'tooManyContacts' };
-  const touched =
-    contacts === '*'
-      ? before
-      : before.filter((old) => contacts.some(({ contact }) => sameContact(contact, old.contact)));
+  if (via === 'direct' && contacts.length > BINDINGS_MAX)
+    return { kind: 'refused', reason: 'tooManyContacts' };
+  const touched = before.filter((old) => {
+    // The S-CSCF's Contact is its own and may be another each time: its word replaces its last one.
+    if (via === 'thirdParty') return cameFromCore(old, row);
+    return contacts === '*' || contacts.some(({ contact }) => sameContact(contact, old.contact));
+  });
   const sameCall = touched.filter((old) => old.callId === callId);
   if (sameCall.some((old) => old.cseq > cseq)) return { kind: 'refused', reason: 'outOfOrder' };
   if (sameCall.some((old) => old.cseq === cseq)) return { kind: 'unchanged', bindings: before };
@@ -91,10 +102,11 @@ export function registrationOf(
     ...before.filter((old) => !touched.includes(old)),
     ...added.map((change) => bindingOf(change, request)),
   ];
-  if (bindings.length > BINDINGS_MAX) return { kind: 'refused', reason: 'tooManyContacts' };
+  if (via === 'direct' && bindings.length > BINDINGS_MAX)
+    return { kind: 'refused', reason: 'tooManyContacts' };
   const im = bindings.filter((binding) => binding.im !== false);
   const data: RegistrationData = {
-    via: request.via,
+    via,
     bindings,
     expiresAt: im.length === 0 ? null : Math.max(...im.map(({ expiresAt }) => expiresAt)),
     asOf: row?.events ?? 0,
