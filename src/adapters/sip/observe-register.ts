@@ -3,6 +3,7 @@
 import { accountName, mailboxStream } from '../../deferral/account.ts';
 import {
   type ContactChange,
+  currentBindings,
   type RegisterRequest,
   registrationOf,
 } from '../../deferral/registration.ts';
@@ -10,11 +11,13 @@ import type { Outcome } from '../../engine/input.ts';
 import type { Evidence } from '../../engine/recorded.ts';
 import type { Binding } from '../../machines/mailbox/events.ts';
 import { registrationView } from '../../projections/registrations.ts';
+import { type PartHeader, parseMultipart } from '../../wire/mime/multipart.ts';
 import { hasFeature, parseContacts } from '../../wire/sip/contact.ts';
-import { parseCSeq, parseExpires } from '../../wire/sip/headers.ts';
+import { parseCSeq, parseExpires, parseMediaType } from '../../wire/sip/headers.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
 import { type NameAddr, parseNameAddr } from '../../wire/sip/name-addr.ts';
+import { splitParams } from '../../wire/sip/params.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { type Headers, unknownVerdict, type Verdict } from './answer.ts';
 import { hostPort } from './host-port.ts';
@@ -31,8 +34,6 @@ const LOOKS_MAX = 8;
 /** Schemes of a public identity (RFC 3261 §10.2, TS 23.228 §4.3.3.2). */
 const IDENTITY_SCHEMES: ReadonlySet<string> = new Set(['sip', 'sips', 'tel']);
 const IM_TAG = '+g.oma.sip-im';
-/** Contact parameters that are the registrar's own business and no features (RFC 3261 §20.10). */
-const NOT_FEATURES: ReadonlySet<string> = new Set(['q', 'expires']);
 
 interface Judged {
   readonly account: string;
@@ -63,6 +64,11 @@ export async function observeRegister(
     }
     if (registration.kind === 'refused') {
       signals.received(request.octets, evidence);
+      if (judged.via === 'thirdParty') {
+        // An old request of the core: it must not hear of an error, it might deregister the client.
+        const bindings = currentBindings(row, at);
+        return respond({ status: 200, headers: contactHeaders(bindings, at) });
+      }
       // RFC 3261 §10.3 step 7 names no status for a CSeq that goes back; 500 is §12.2.2's.
       return respond({ status: registration.reason === 'outOfOrder' ? 500 : 403 });
     }
@@ -77,7 +83,8 @@ export async function observeRegister(
         type,
         at,
         data,
-        cause: `register ${callId} ${cseq}`,
+        // A client may come back with a CSeq of old once its binding is gone: another event.
+        cause: `register ${callId} ${cseq} ${data.asOf}`,
         octets: signals.evidence(request.octets, 'sip'),
         evidence,
       },
@@ -97,7 +104,8 @@ function judge(request: SipMessage, source: Hop, domain: string): Judged | Verdi
   // RFC 3261 §10.3 step 5, RFC 4475 §3.3.4: what has no address of record here.
   if (!to || !uri || !IDENTITY_SCHEMES.has(uri.scheme)) return { status: 400 };
   const account = accountName(to.uri);
-  if (!account || (uri.scheme !== 'tel' && uri.host !== domain)) return { status: 404 };
+  const isOurs = uri.scheme === 'tel' || (uri.host === domain && uri.user !== undefined);
+  if (!account || !isOurs) return { status: 404 };
   // An S-CSCF registers for somebody else: its own URI in From and Contact (TS 24.229 §5.4.1.7).
   const via = from && accountName(from.uri) === account ? 'direct' : 'thirdParty';
   const lines = request.all('contact');
@@ -110,22 +118,26 @@ function judge(request: SipMessage, source: Hop, domain: string): Judged | Verdi
     return { account, via, contacts: '*' };
   }
   if (via === 'direct' && parsed.some(namesPortZero)) return { status: 400 };
-  const contacts: ContactChange[] = [];
-  const embedded = via === 'thirdParty' ? embeddedEvidence(request) : undefined;
-  for (const contact of parsed.flatMap((list) =>
-    list === undefined || list === '*' ? [] : list,
-  )) {
+  const listed = parsed.flatMap((list) => (list === undefined || list === '*' ? [] : list));
+  const withExpiry = listed.map((contact) => {
     const own = contact.params.get('expires');
-    const asked = (own === undefined ? expires : parseExpires(own)) ?? EXPIRES_DEFAULT_MS;
-    if (asked > 0 && asked < EXPIRES_MIN_SECONDS * 1000) {
-      return { status: 423, headers: [['Min-Expires', String(EXPIRES_MIN_SECONDS)]] };
-    }
-    contacts.push(
-      via === 'direct'
-        ? changeOf(contact, asked, hasFeature(contact.params, IM_TAG) && 'contact', source)
-        : changeOf(contact, asked, embedded ?? 'assumed', source),
-    );
+    const asked = own === undefined ? expires : parseExpires(own);
+    return [contact, asked ?? EXPIRES_DEFAULT_MS] as const;
+  });
+  if (via === 'thirdParty') {
+    const im = embeddedEvidence(request) ?? 'assumed';
+    // Without a Contact, From names the S-CSCF, and Expires tells it from a query.
+    const bare = { uri: from?.uri ?? '', paramsText: '' };
+    const told =
+      listed.length > 0 || expires === undefined ? withExpiry : [[bare, expires] as const];
+    return { account, via, contacts: told.map(([one, asked]) => changeOf(one, asked, im, source)) };
   }
+  if (withExpiry.some(([, asked]) => asked > 0 && asked < EXPIRES_MIN_SECONDS * 1000)) {
+    return { status: 423, headers: [['Min-Expires', String(EXPIRES_MIN_SECONDS)]] };
+  }
+  const contacts = withExpiry.map(([contact, asked]) =>
+    changeOf(contact, asked, hasFeature(contact.params, IM_TAG) && 'contact', source),
+  );
   return { account, via, contacts };
 }
 
@@ -136,14 +148,13 @@ function namesPortZero(contacts: ReturnType<typeof parseContacts>): boolean {
 }
 
 function changeOf(
-  contact: NameAddr,
+  contact: Pick<NameAddr, 'uri' | 'paramsText'>,
   expiresMs: number,
   im: Binding['im'],
   source: Hop,
 ): ContactChange {
-  const features = [...contact.params]
-    .filter(([name]) => !NOT_FEATURES.has(name))
-    .map(([name, value]) => (value === '' ? name : `${name}="${value.replace(/["\\]/g, '\\$&')}"`))
+  const features = splitParams(contact.paramsText)
+    .filter((param) => !/^expires\s*(=|$)/i.test(param))
     .join(';');
   return {
     contact: contact.uri,
@@ -159,14 +170,25 @@ function changeOf(
  * tag is assumed, since the trigger itself can test for it (`registration.trustIfc`).
  */
 function embeddedEvidence(request: SipMessage): 'embedded' | false | undefined {
-  if (!/^message\/sip\s*(;|$)/i.test(request.first('content-type') ?? '')) return undefined;
-  const inner = parseSip(request.body, 'exact');
-  if (inner.kind === 'refusal') return undefined;
-  const contacts = inner.message.all('contact').map(parseContacts);
+  const embedded = embeddedSip(request).map((octets) => parseSip(octets, 'exact'));
+  const readable = embedded.flatMap((inner) => (inner.kind === 'message' ? [inner.message] : []));
+  if (readable.length === 0) return undefined;
+  const contacts = readable.flatMap((inner) => inner.all('contact').map(parseContacts));
   const tagged = contacts.some(
     (list) => list !== undefined && list !== '*' && list.some((c) => hasFeature(c.params, IM_TAG)),
   );
   return tagged ? 'embedded' : false;
+}
+
+/** Each `message/sip` of the body; with HSS data or a 200 beside it they stand in a multipart. */
+function embeddedSip(request: SipMessage): readonly Uint8Array[] {
+  const type = parseMediaType(request.first('content-type') ?? '');
+  if (type?.name === 'message/sip') return [request.body];
+  if (!type?.name.startsWith('multipart/')) return [];
+  const { parts } = parseMultipart(request.body, type.params.get('boundary') ?? '');
+  const isSip = ([name, value]: PartHeader): boolean =>
+    name.toLowerCase() === 'content-type' && parseMediaType(value)?.name === 'message/sip';
+  return parts.filter(({ headers }) => headers.some(isSip)).map(({ body }) => body);
 }
 
 /** RFC 3261 §10.3 step 8, RFC 3840 §6: all current contacts with all their feature parameters. */

@@ -29,8 +29,6 @@ import { observeRegister } from './observe-register.ts';
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
 const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set(['timer']);
 const METHODS: ReadonlySet<string> = new Set(ALLOWED_METHODS.split(', '));
-/** Methods that ask for new work, refused while draining. */
-const NEW_WORK: ReadonlySet<string> = new Set(['MESSAGE', 'INVITE', 'REGISTER']);
 /** Methods that only make sense within a dialog (RFC 3261 §12.2.2). */
 const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE']);
 const SDP = 'application/sdp';
@@ -38,6 +36,10 @@ const SDP = 'application/sdp';
 export function evidenceOf(hop: Hop): Evidence {
   const { transport, local, host, port } = hop;
   return { protocol: 'sip', transport, local, remote: hostPort(host, port) };
+}
+
+function toTagOf(request: SipMessage): string | undefined {
+  return parseNameAddr(request.first('to') ?? '')?.tag;
 }
 
 export interface Observe {
@@ -77,8 +79,15 @@ export function observe(
     if (unsupported.length > 0) {
       return { status: 420, headers: [['Unsupported', unsupported.join(', ')]] };
     }
-    if (options.draining() && NEW_WORK.has(start.method)) return DRAINING;
-    return undefined;
+    return options.draining() && isNewWork(start.method, request) ? DRAINING : undefined;
+  }
+
+  /**
+   * What a draining server refuses. A REGISTER is taken: an S-CSCF that hears of an error may
+   * deregister the client, and the next start opens the delivery that this one no longer can.
+   */
+  function isNewWork(method: string, request: SipMessage): boolean {
+    return method === 'MESSAGE' || (method === 'INVITE' && toTagOf(request) === undefined);
   }
 
   /** A subscriber of the served domain, by Request-URI. */
@@ -116,7 +125,7 @@ export function observe(
   async function dialogOf(request: SipMessage): Promise<string | undefined> {
     const delivery = identity.deliveryOf(request.first('call-id') ?? '');
     if (delivery === undefined) return undefined;
-    const ours = parseNameAddr(request.first('to') ?? '')?.tag;
+    const ours = toTagOf(request);
     const theirs = parseNameAddr(request.first('from') ?? '')?.tag;
     if (ours !== identity.fromTagOf(delivery)) return undefined;
     const state = await options.runner.state(deliveryStream(delivery));
@@ -184,8 +193,8 @@ export function observe(
     if (!verdict && method === 'REGISTER') {
       return observeRegister(options, request, source, evidence, responder(transaction));
     }
-    const toTag = parseNameAddr(request.first('to') ?? '')?.tag;
-    if (!verdict && (IN_DIALOG.has(method) || (method === 'INVITE' && toTag !== undefined))) {
+    const within = method === 'INVITE' && toTagOf(request) !== undefined;
+    if (!verdict && (IN_DIALOG.has(method) || within)) {
       return inDialog(transaction, method);
     }
     signals.received(request.octets, evidence);

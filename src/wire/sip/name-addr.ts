@@ -10,6 +10,8 @@ export interface NameAddr {
   readonly uri: string;
   /** The header's parameters, never the URI's. */
   readonly params: Params;
+  /** The same as written, from the first semicolon on. */
+  readonly paramsText: string;
   readonly tag: string | undefined;
 }
 
@@ -48,6 +50,7 @@ function readNameAddr(text: string, from: number): { address: NameAddr; end: num
     display: display === '' ? undefined : display.startsWith('"') ? unquoted(display) : display,
     uri: spec.uri,
     params: read.params,
+    paramsText: text.slice(spec.end, read.end),
     tag: read.params.get('tag'),
   };
   return { address, end: read.end };

@@ -1,4 +1,4 @@
-import { quotedEnd, skipSpace, tokenEnd, unquoted } from './token.ts';
+import { quotedEnd, skipSpace, tokenEnd, trimSpace, unquoted } from './token.ts';
 
 /** By lower-case name; a parameter without a value maps to the empty string. */
 export type Params = ReadonlyMap<string, string>;
@@ -54,4 +54,18 @@ function paramValueEnd(text: string, from: number): number {
   let at = from;
   while (at < text.length && ENDS_VALUE[text.charCodeAt(at)] !== 1) at += 1;
   return at;
+}
+
+/** `*( SEMI generic-param )` that was read before, as its parameters were written. */
+export function splitParams(text: string): readonly string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (let at = 0; at <= text.length; at += 1) {
+    if (text[at] === '"') at = quotedEnd(text, at) - 1;
+    else if (text[at] === ';' || at === text.length) {
+      parts.push(trimSpace(text.slice(start, at)));
+      start = at + 1;
+    }
+  }
+  return parts.filter((part) => part !== '');
 }
