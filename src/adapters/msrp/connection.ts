@@ -38,7 +38,7 @@ export interface Connection {
   detach(session: MsrpSession): void;
   /** `false`: the buffer is full; sessions are told `drained`. */
   write(parts: readonly Uint8Array[]): boolean;
-  /** The place of a parked request has changed. */
+  /** The place of a parked request has changed; who has gone meanwhile takes no place. */
   unpark(): void;
   /** Reads on or not, by what is unanswered and unsent. */
   regulate(): void;
@@ -54,6 +54,8 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   const sessions = new Set<MsrpSession>();
   const inbox: FrameEvent[] = [];
   let parked = false;
+  /** Octets that came while it was parked: it is read on, or its end would not be noticed. */
+  let parkedOctets = 0;
   let corked = false;
   let full = false;
   let frameSince: number | undefined;
@@ -64,6 +66,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   function receive(chunk: Uint8Array): void {
     const events = framer.push(chunk);
     inbox.push(...events);
+    if (parked) parkedOctets += chunk.length;
     if (events.length > 0 || framer.pending === 0) frameSince = undefined;
     if (framer.pending > 0) frameSince ??= clock.now();
     work();
@@ -197,12 +200,16 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
     unpark() {
       if (!parked) return;
       parked = false;
+      parkedOctets = 0;
+      // `end` came, or the connection is closed already.
+      if (!socket.readable) inbox.length = 0;
       work();
     },
     regulate() {
       let unanswered = 0;
       for (const session of sessions) unanswered += session.unanswered;
-      if (parked || full || unanswered >= limits.unansweredMax) socket.pause();
+      const enough = parkedOctets >= limits.parkedBytesMax || unanswered >= limits.unansweredMax;
+      if (full || enough) socket.pause();
       else if (socket.isPaused()) socket.resume();
     },
     finish,
@@ -224,6 +231,8 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
     reason = `the connection failed: ${error.message}`;
   });
   socket.on('close', () => {
+    parked = false;
+    inbox.length = 0;
     for (const session of [...sessions]) session.disconnected(reason);
     sessions.clear();
     options.closed(connection);

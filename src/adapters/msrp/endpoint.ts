@@ -51,11 +51,20 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
   const table = sessionTable(random(32));
   const connections = new Set<Connection>();
   const sessions = new Set<EndpointSession>();
+  /** Connections that came in and are not bound, oldest first, with the address of the peer. */
+  const strangers = new Map<Connection, string>();
+  /** Among whom a connection waits for its session's place. */
+  const parkedAt = new Map<Connection, Set<Connection>>();
   const refused = options.refused ?? (() => {});
 
   function open(socket: Socket): Connection {
     const { journal } = options;
-    const closed = (gone: Connection) => connections.delete(gone);
+    const closed = (gone: Connection) => {
+      connections.delete(gone);
+      parkedAt.get(gone)?.delete(gone);
+      parkedAt.delete(gone);
+      strangers.delete(gone);
+    };
     const connection = msrpConnection(socket, { limits, clock, journal, route, refused, closed });
     connections.add(connection);
     return connection;
@@ -70,8 +79,10 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
         return 506;
       case 'reserved':
         place.parked.add(connection);
+        parkedAt.set(connection, place.parked);
         return 'wait';
       case 'waiting':
+        strangers.delete(connection);
         place.bind(connection);
         return 'attached';
       default:
@@ -79,15 +90,34 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     }
   }
 
-  function incoming(socket: Socket): void {
-    let unbound = 0;
-    for (const connection of connections) if (connection.size === 0) unbound++;
-    const connection = open(socket);
-    if (unbound >= limits.unboundConnectionsMax) {
-      refused({ reason: 'too many unbound connections', section: '', remote: connection.remote });
+  /**
+   * Why a connection from `host` is refused. When all places are taken, the oldest that has named
+   * no session goes: who says nothing must not keep those out that were called.
+   */
+  function lackOfRoom(host: string): string | undefined {
+    let same = 0;
+    for (const each of strangers.values()) if (each === host) same++;
+    if (same >= limits.unboundPerAddressMax) return 'too many unbound connections from one address';
+    if (strangers.size < limits.unboundConnectionsMax) return undefined;
+    for (const connection of strangers.keys()) {
+      if (parkedAt.has(connection)) continue;
+      strangers.delete(connection);
       connection.destroy('too many unbound connections');
+      return undefined;
+    }
+    return 'too many unbound connections';
+  }
+
+  function incoming(socket: Socket): void {
+    const connection = open(socket);
+    const host = socket.remoteAddress ?? '';
+    const reason = lackOfRoom(host);
+    if (reason !== undefined) {
+      refused({ reason, section: '', remote: connection.remote });
+      connection.destroy(reason);
       return;
     }
+    strangers.set(connection, host);
     const cancel = clock.timer(limits.bindMs, () => {
       if (connection.size === 0) connection.destroy('no session named in time');
     });

@@ -2,8 +2,12 @@ import { MSRP_LIMITS, type MsrpLimits } from '../../wire/msrp/limits.ts';
 
 /** Bounds of the endpoint and its connections; all configurable. */
 export interface EndpointLimits extends MsrpLimits {
-  /** Connections that have not yet named a session of ours. */
+  /** Connections that have not yet named a session of ours; then the oldest makes room. */
   readonly unboundConnectionsMax: number;
+  /** The same, from one address. */
+  readonly unboundPerAddressMax: number;
+  /** Octets of a connection whose session awaits its answer, beyond which it is not read. */
+  readonly parkedBytesMax: number;
   /** `msrp.bindTimeout`: from connecting, or from being awaited, to the first SEND. */
   readonly bindMs: number;
   /** One frame, first octet to last: what stops a peer that drips octets. */
@@ -19,6 +23,8 @@ export interface EndpointLimits extends MsrpLimits {
 export const ENDPOINT_LIMITS: EndpointLimits = {
   ...MSRP_LIMITS,
   unboundConnectionsMax: 128,
+  unboundPerAddressMax: 64,
+  parkedBytesMax: 256 * 1024,
   bindMs: 30_000,
   frameMs: 120_000,
   closeMs: 2_000,

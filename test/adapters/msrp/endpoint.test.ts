@@ -246,7 +246,7 @@ describe('strangers', () => {
 
   it('who says nothing is closed after 30 s, and only so many may wait', async () => {
     const clock = simulatedClock();
-    const server = await endpoint({ clock, limits: { unboundConnectionsMax: 1 } });
+    const server = await endpoint({ clock, limits: { unboundPerAddressMax: 1 } });
     const quiet = raw(server, 'MSRP ');
     await until(() => clock.pending() === 1);
     expect(await raw(server, '')).toBe('');
