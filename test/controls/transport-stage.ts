@@ -25,7 +25,11 @@ export interface TransportStage {
 /** Transports that take notes. */
 export async function transportStage(
   listen: readonly string[],
-  options: { readonly limits?: Partial<TransportLimits>; readonly clock?: Clock } = {},
+  options: {
+    readonly limits?: Partial<TransportLimits>;
+    readonly clock?: Clock;
+    readonly trusted?: (address: string) => boolean;
+  } = {},
 ): Promise<TransportStage> {
   const messages: { message: SipMessage; source: Hop }[] = [];
   const refusals: { refusal: Refusal; source: Hop }[] = [];
@@ -34,6 +38,7 @@ export async function transportStage(
     listen,
     clock: options.clock ?? hostClock,
     limits: options.limits ?? {},
+    trusted: options.trusted ?? (() => true),
     onMessage(message, source) {
       messages.push({ message, source });
       stage.onMessage(message, source);

@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../engine/ports.ts';
 import { type SipFramer, sipFramer } from '../../wire/sip/framing.ts';
 import type { Hop, SendResult } from '../../wire/sip/hop.ts';
+import { admission } from './admission.ts';
 import { hostPort, type ListenAddress, listenFailure } from './listen-address.ts';
 import type { TransportLimits, TransportReceiver } from './transport-contract.ts';
 
@@ -34,6 +35,8 @@ const SENT: SendResult = { sent: true };
 const PONG = Uint8Array.of(13, 10);
 /** How often the bounds in time are looked at: one timer for all connections. */
 const SWEEP_MS = 1_000;
+/** Refused connections are told at most so often: who opens them must not fill the log. */
+const REFUSALS_TOLD_MS = 10_000;
 
 /** The TCP connections of a SIP element, those that came in and those it opened. */
 export function tcpConnections(
@@ -44,6 +47,9 @@ export function tcpConnections(
   const servers: Server[] = [];
   const byId = new Map<number, Connection>();
   const byPeer = new Map<string, Connection>();
+  const { admit } = admission(limits, receiver.trusted);
+  let toldMs = Number.NEGATIVE_INFINITY;
+  let untold = 0;
   let lastId = 0;
   let stopSweep: (() => void) | undefined;
   let closed = false;
@@ -61,7 +67,10 @@ export function tcpConnections(
         drop(connection, `no answer within ${limits.connectWithinMs} ms`);
       } else if (partialMs !== undefined && nowMs - partialMs >= limits.messageWithinMs) {
         drop(connection, `a message was not complete within ${limits.messageWithinMs} ms`);
-      } else if (nowMs - activeMs >= limits.idleMs) connection.socket.destroySoon();
+      } else if (nowMs - activeMs >= limits.idleMs) {
+        // Not once all is written: who does not read would stay for ever.
+        connection.socket.destroy();
+      }
     }
     stopSweep = byId.size === 0 ? undefined : clock.timer(SWEEP_MS, sweep);
   };
@@ -154,15 +163,26 @@ export function tcpConnections(
   };
 
   const accept = (socket: Socket): void => {
-    const peer = hostPort({ host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
-    if (byId.size < limits.connectionsMax) {
+    const host = socket.remoteAddress ?? '';
+    const peer = hostPort({ host, port: socket.remotePort ?? 0 });
+    const verdict = admit(host, byId.size);
+    if ('leave' in verdict) {
+      socket.once('close', verdict.leave);
       add(socket, peer, false);
-      return;
-    }
+    } else refuse(socket, peer, verdict.why);
+  };
+
+  const refuse = (socket: Socket, peer: string, why: string): void => {
     socket.on('error', () => {});
     socket.destroy();
-    const what = `connection refused: there are ${limits.connectionsMax} already`;
-    receiver.onError({ where: `tcp://${peer}`, what });
+    if (clock.now() - toldMs < REFUSALS_TOLD_MS) {
+      untold += 1;
+      return;
+    }
+    const more = untold === 0 ? '' : ` (and ${untold} more since this was last said)`;
+    toldMs = clock.now();
+    untold = 0;
+    receiver.onError({ where: `tcp://${peer}`, what: `connection refused: ${why}${more}` });
   };
 
   return {

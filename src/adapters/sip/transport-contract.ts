@@ -8,11 +8,17 @@ export interface TransportReceiver {
   onRefusal(refusal: Refusal, source: Hop): void;
   /** What went wrong where; the transports go on. */
   onError(error: { readonly where: string; readonly what: string }): void;
+  /** Whether a peer's connections are bounded by `connectionsMax` alone; absent: everybody's. */
+  trusted?(address: string): boolean;
 }
 
 export interface TransportLimits {
   /** Stream connections at most, in both directions. */
   readonly connectionsMax: number;
+  /** Of these, connections that came from peers that are not trusted: all are answered 403. */
+  readonly untrustedMax: number;
+  /** The same, from one address. */
+  readonly untrustedPerAddressMax: number;
   /** A connection on which nothing moves is closed; RFC 5626 §4.4.1: pings come every 95-120 s. */
   readonly idleMs: number;
   /** From the first octet of a message to its last: 64*T1, when its sender has given up anyway. */
@@ -29,6 +35,8 @@ export interface TransportLimits {
 
 export const TRANSPORT_LIMITS: TransportLimits = {
   connectionsMax: 10_000,
+  untrustedMax: 256,
+  untrustedPerAddressMax: 16,
   idleMs: 600_000,
   messageWithinMs: 32_000,
   connectWithinMs: 10_000,

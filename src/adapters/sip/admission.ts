@@ -1,0 +1,39 @@
+/** Which incoming connections are taken: those of strangers must not keep out the core's. */
+import type { TransportLimits } from './transport-contract.ts';
+
+export interface Admission {
+  /** Takes a connection or says why not; `open` is how many there are. */
+  admit(address: string, open: number): { readonly leave: () => void } | { readonly why: string };
+}
+
+export function admission(
+  limits: TransportLimits,
+  trusted: ((address: string) => boolean) | undefined,
+): Admission {
+  const { connectionsMax, untrustedMax, untrustedPerAddressMax } = limits;
+  /** Connections of strangers by address. */
+  const strangers = new Map<string, number>();
+  let total = 0;
+
+  return {
+    admit(address, open) {
+      if (open >= connectionsMax) return { why: `there are ${connectionsMax} already` };
+      if (trusted?.(address) ?? true) return { leave() {} };
+      const same = strangers.get(address) ?? 0;
+      if (same >= untrustedPerAddressMax) {
+        return { why: `there are ${same} from this untrusted address` };
+      }
+      if (total >= untrustedMax) return { why: `there are ${total} of untrusted peers` };
+      strangers.set(address, same + 1);
+      total += 1;
+      return {
+        leave() {
+          total -= 1;
+          const left = (strangers.get(address) ?? 1) - 1;
+          if (left === 0) strangers.delete(address);
+          else strangers.set(address, left);
+        },
+      };
+    },
+  };
+}
