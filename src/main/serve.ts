@@ -5,7 +5,7 @@ import type { Output } from '../adapters/cli/command-line.ts';
 import type { ServeConfig } from '../adapters/cli/configuration.ts';
 import type { HostPort } from '../adapters/cli/listen-address.ts';
 import { trustedPeers } from '../adapters/cli/trusted-peers.ts';
-import { hostClock } from '../adapters/host/clock.ts';
+import { hostClock, steadyClock } from '../adapters/host/clock.ts';
 import { hostDigest } from '../adapters/host/digest.ts';
 import { SECRET_OCTETS, storeSecret } from '../adapters/host/secret.ts';
 import { openMetrics } from '../adapters/http/metrics.ts';
@@ -114,7 +114,7 @@ export async function serve(
 
   const endpoint = await openMsrpEndpoint({
     listen: config.msrpListen,
-    clock,
+    clock: steadyClock,
     random,
     journal({ direction, octets, local, remote }) {
       const evidence = { protocol: 'msrp', transport: 'tcp', local, remote } as const;

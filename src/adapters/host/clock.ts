@@ -9,3 +9,6 @@ export const hostClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** For what lasts: its `now()` is no date, and a step of the wall clock does not reach it. */
+export const steadyClock: Clock = { ...hostClock, now: () => performance.now() };

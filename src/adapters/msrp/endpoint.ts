@@ -14,6 +14,7 @@ export type { EndpointSession, MsrpSignal, SessionRequest };
 export interface EndpointOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits?: Partial<EndpointLimits>;
+  /** Only differences of `now()` count: it had better be steady, whatever the wall clock does. */
   readonly clock: Clock;
   /** Octets that nobody can guess. */
   readonly random: (octets: number) => Uint8Array;
