@@ -1,46 +1,17 @@
 /** What waits for one stream, decided as one batch: the events that go into one append. */
-import {
-  type Chart,
-  type Decided,
-  type Decision,
-  type Stamped,
-  type State,
-  timerMarks,
-} from './decide.ts';
+import { type Decided, type Decision, type Stamped, type State, timerMarks } from './decide.ts';
 import { eventId } from './identity.ts';
-import type { Input, Outcome, Reply } from './input.ts';
-import { APPEND_BYTES_MAX, type Digest, type ExpectedRevision, type Views } from './ports.ts';
+import type { Input, Outcome } from './input.ts';
+import type { Lane } from './lanes.ts';
+import { APPEND_BYTES_MAX, type Digest, type Views } from './ports.ts';
 import type { Candidate, Meta } from './recorded.ts';
 
 /** JSON head of an event, estimated for the bound of a batch. */
 const HEAD_BYTES_ESTIMATE = 2_048;
 
-export interface Pending {
-  readonly input: Input;
-  readonly reply: Reply | undefined;
-  resolve(outcome: Outcome): void;
-}
-
-/** One stream: where it stands and what waits to be decided. */
-export interface Lane {
-  readonly stream: string;
-  readonly chart: Chart;
-  state: State;
-  revision: ExpectedRevision;
-  loaded: boolean;
-  running: boolean;
-  /** The batch in hand stands at its front until it is answered. */
-  readonly queue: Pending[];
-  /** Effects of earlier events: those of the next wait for them. */
-  effects: Promise<void>;
-  /** Events with effects on their way: the lane is not given up before. */
-  performing: number;
-  /** What was decided by events that may or may not be in the log, by event id. */
-  readonly doubts: Map<string, readonly Decided[]>;
-}
-
 type Undecided = Extract<Outcome, { outcome: 'unknown' }>;
-type Judgement = Exclude<Outcome, { outcome: 'accepted' }> | { readonly outcome: 'candidate' };
+/** `accepted`: it is in the log already, from an append that was answered `unknown`. */
+type Judgement = Outcome | { readonly outcome: 'candidate' };
 
 export interface Batch {
   /** One for each input at the front of the queue. */
@@ -85,6 +56,11 @@ async function isRepeated(
   return accepted.has(`${view.name} ${key}`) || (await views.get(view, key)) !== undefined;
 }
 
+/** The event of an input that was answered `unknown` and is submitted again, if it is in the log. */
+function recordedOf(digest: Digest, { doubts, stream }: Lane, { cause }: Input) {
+  return doubts.size === 0 ? undefined : doubts.get(eventId(digest, stream, cause))?.event;
+}
+
 /** A chart that throws has a defect; the inputs beside this one need not suffer from it. */
 function decideOne(
   lane: Lane,
@@ -113,6 +89,12 @@ export async function judge(options: JudgeOptions, lane: Lane): Promise<Batch> {
     const { input } = pending;
     bytes += HEAD_BYTES_ESTIMATE + (input.octets?.length ?? 0);
     if (judgements.length > 0 && bytes > APPEND_BYTES_MAX) break;
+    if (candidates.length >= lane.batchMax) break;
+    const event = recordedOf(digest, lane, input);
+    if (event) {
+      judgements.push({ outcome: 'accepted', event });
+      continue;
+    }
     if (await isRepeated(views, input, accepted)) {
       judgements.push({ outcome: 'ignored' });
       continue;

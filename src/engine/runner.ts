@@ -8,16 +8,20 @@
  * - At most one append of a stream is in flight. What arrives meanwhile goes out as one atomic
  *   append; the expected revision is always exact.
  * - A conflict means that another node was faster: load again and decide everything again, the
- *   look-ups included. An append of unknown outcome is repeated with the same ids and revision.
+ *   look-ups included. An append of unknown outcome is repeated with the same ids and revision; one
+ *   that does not come back in time is given up and counts as unknown.
  * - What was answered `unknown` may be in the log all the same: its effects are then performed as
- *   soon as the stream can be read again.
+ *   soon as the stream can be read again, once, and the same input submitted again is answered
+ *   `accepted` with the recorded event.
  */
+import { appendUntilKnown, UNKNOWN_FOR_MS } from './appending.ts';
 import { type Chart, type Decided, evolve, type State } from './decide.ts';
+import { eventId } from './identity.ts';
 import type { Input, Outcome, Submit } from './input.ts';
-import { type Batch, judge, type Lane, type Pending, reasonOf } from './judge.ts';
-import type { Clock, Digest, EventStore, ExpectedRevision, Views } from './ports.ts';
-import type { Candidate, Recorded } from './recorded.ts';
-import { parseStreamName } from './stream-name.ts';
+import { type Batch, judge, reasonOf } from './judge.ts';
+import { createLanes, type Lane, type Pending } from './lanes.ts';
+import type { Clock, Digest, EventStore, Views } from './ports.ts';
+import type { Recorded } from './recorded.ts';
 
 export interface RunnerOptions {
   readonly store: EventStore;
@@ -48,61 +52,29 @@ export interface Runner {
 export const LANES_MAX = 50_000;
 /** A conflict is decided again so often. */
 export const CONFLICTS_MAX = 8;
-/** An append of unknown outcome is repeated for so long, then the input is answered `unknown`. */
-export const UNKNOWN_FOR_MS = 20_000;
-const UNKNOWN_RETRY_MS = 250;
-/** After an answer `unknown` the stream is looked at so often, until it is known. */
+/** What is in doubt is looked for so often until the log can be read, and then ever less often. */
 const DOUBT_LOOK_MS = 1_000;
+/**
+ * What is in doubt is kept for so long after the log was read: an append may land late, and whoever
+ * insists (at most every minute) is told that his event is in the log.
+ */
+export const DOUBT_KEPT_MS = 120_000;
+
 export function createRunner(options: RunnerOptions): Runner {
-  const { store, charts, clock } = options;
-  const lanesMax = options.lanesMax ?? LANES_MAX;
-  const lanes = new Map<string, Lane>();
+  const { store, charts, digest, clock } = options;
+  const lanes = createLanes(charts, options.lanesMax ?? LANES_MAX);
   const working = new Set<Promise<void>>();
 
-  function newLane(stream: string): Lane {
-    const { category } = parseStreamName(stream);
-    const chart = charts[category];
-    if (!chart) throw new Error(`no chart drives streams of category ${category}: ${stream}`);
-    return {
-      stream,
-      chart,
-      state: chart.initial,
-      revision: 'none',
-      loaded: false,
-      running: false,
-      queue: [],
-      effects: Promise.resolve(),
-      performing: 0,
-      doubts: new Map(),
-    };
-  }
-
-  /** A lane that is dropped while it has work would be followed by a second one for its stream. */
-  function isAtRest({ running, queue, performing, doubts }: Lane): boolean {
-    return !running && queue.length === 0 && performing === 0 && doubts.size === 0;
-  }
-
-  /** A Map keeps the order of insertion: its first lane is the least recently used one. */
-  function laneOf(stream: string): Lane {
-    const lane = lanes.get(stream) ?? newLane(stream);
-    lanes.delete(stream);
-    if (lanes.size >= lanesMax) {
-      for (const [name, other] of lanes) {
-        if (isAtRest(other)) lanes.delete(name);
-        if (lanes.size < lanesMax) break;
-      }
-    }
-    lanes.set(stream, lane);
-    return lane;
-  }
-
-  /** Where the log says that a stream stands; effects in doubt that it holds are performed. */
+  /**
+   * Reads on where the lane stands. Effects in doubt that the log holds are performed; those of an
+   * input that waits again follow its answer.
+   */
   async function load(lane: Lane): Promise<void> {
     const { chart, stream, doubts } = lane;
-    let state = chart.initial;
-    let revision: ExpectedRevision = 'none';
+    let { state, revision } = lane;
     const found: Recorded[] = [];
-    for await (const event of store.read(stream)) {
+    const unread = revision === 'none' ? {} : { from: revision + 1 };
+    for await (const event of store.read(stream, unread)) {
       state = evolve(chart, state, event);
       revision = event.revision;
       if (doubts.has(event.id)) found.push(event);
@@ -110,21 +82,26 @@ export function createRunner(options: RunnerOptions): Runner {
     lane.state = state;
     lane.revision = revision;
     lane.loaded = true;
+    lane.doubtsEndAt = Math.min(lane.doubtsEndAt, clock.now() + DOUBT_KEPT_MS);
+    if (found.length === 0) return;
+    const waiting = new Set(lane.queue.map((pending) => idOf(lane, pending)));
     for (const event of found) {
-      const effects = doubts.get(event.id) ?? [];
-      doubts.delete(event.id);
-      perform(lane, event, effects);
+      const doubt = doubts.get(event.id);
+      if (doubt) doubt.event = event;
+      if (!waiting.has(event.id)) performDoubted(lane, event.id);
     }
   }
 
-  /** Appends until the outcome is known, or has been unknown for too long. */
-  async function append(lane: Lane, candidates: readonly Candidate[]) {
-    const since = clock.now();
-    for (;;) {
-      const result = await store.append(lane.stream, lane.revision, candidates);
-      if (result.outcome !== 'unknown' || clock.now() - since >= UNKNOWN_FOR_MS) return result;
-      await new Promise<void>((resolve) => clock.timer(UNKNOWN_RETRY_MS, resolve));
-    }
+  function idOf({ stream }: Lane, { input }: Pending): string {
+    return eventId(digest, stream, input.cause);
+  }
+
+  function append(lane: Lane, batch: Batch) {
+    const { stream, revision, queue } = lane;
+    return appendUntilKnown(options, [stream, revision, batch.candidates], {
+      since: queue[0]?.arrivedAt ?? clock.now(),
+      onDoubt: () => doubt(lane, batch),
+    });
   }
 
   async function answer(lane: Lane, pending: Pending, outcome: Outcome): Promise<void> {
@@ -145,6 +122,7 @@ export function createRunner(options: RunnerOptions): Runner {
       if (!pending) return;
       if (judgement.outcome !== 'candidate') {
         await answer(lane, pending, judgement);
+        if (judgement.outcome === 'accepted') performDoubted(lane, judgement.event.id);
         continue;
       }
       const event = events[next];
@@ -169,47 +147,72 @@ export function createRunner(options: RunnerOptions): Runner {
     track(work);
   }
 
+  /** Effects of an event that was in doubt and is in the log, once. */
+  function performDoubted(lane: Lane, id: string): void {
+    const doubt = lane.doubts.get(id);
+    if (!doubt?.event) return;
+    const { event, effects } = doubt;
+    doubt.effects = [];
+    perform(lane, event, effects);
+  }
+
   function track(work: Promise<void>): void {
     working.add(work);
     void work.finally(() => working.delete(work));
   }
 
-  /** Answers the first `count` inputs with `unknown`; the lane is loaded anew. */
+  /** Answers the first `count` inputs with `unknown`; the log is read again. */
   async function giveUp(lane: Lane, count: number, reason: string): Promise<void> {
     lane.loaded = false;
     for (const pending of lane.queue.splice(0, count)) {
       await answer(lane, pending, { outcome: 'unknown', reason });
+      performDoubted(lane, idOf(lane, pending));
     }
+  }
+
+  /** Inputs at the front of the queue that have waited too long. */
+  function overdue({ queue }: Lane): number {
+    const now = clock.now();
+    const waiting = queue.findIndex(({ arrivedAt }) => now - arrivedAt < UNKNOWN_FOR_MS);
+    return waiting < 0 ? queue.length : waiting;
   }
 
   function doubt(lane: Lane, { candidates, effects }: Batch): void {
     for (const [index, { id }] of candidates.entries()) {
-      lane.doubts.set(id, effects[index] ?? []);
+      lane.doubts.set(id, { effects: effects[index] ?? [], event: undefined });
     }
-    lookLater(lane);
+    lane.doubtsEndAt = Number.POSITIVE_INFINITY;
+    lookLater(lane, DOUBT_LOOK_MS);
   }
 
   /** Nobody may ever submit to this stream again, but what is in the log must be performed. */
-  function lookLater(lane: Lane): void {
-    clock.timer(DOUBT_LOOK_MS, () => {
-      if (lane.doubts.size === 0 || lane.loaded) return;
-      if (lane.running) lookLater(lane);
-      else track(run(lane));
+  function lookLater(lane: Lane, pauseMs: number): void {
+    if (lane.looking) return;
+    lane.looking = true;
+    clock.timer(pauseMs, () => {
+      lane.looking = false;
+      if (clock.now() >= lane.doubtsEndAt) lane.doubts.clear();
+      if (lane.doubts.size === 0) return;
+      const wasRead = lane.doubtsEndAt < Number.POSITIVE_INFINITY;
+      lookLater(lane, wasRead ? 2 * pauseMs : DOUBT_LOOK_MS);
+      if (lane.running) return;
+      lane.loaded = false;
+      track(run(lane));
     });
   }
 
   async function step(lane: Lane): Promise<void> {
-    for (let conflicts = 0; ; conflicts += 1) {
+    for (let conflicts = 0; ; ) {
       if (!lane.loaded) await load(lane);
       const batch = await judge(options, lane);
       const { candidates, judgements } = batch;
       if (candidates.length === 0) return settle(lane, batch, []);
-      const result = await append(lane, candidates);
+      const result = await append(lane, batch);
       if (result.outcome === 'appended') {
         lane.state = batch.state;
         lane.revision = result.revision;
         // Nothing can stand before these events that was not read: what was in doubt never came.
-        lane.doubts.clear();
+        for (const [id, { event }] of lane.doubts) if (!event) lane.doubts.delete(id);
         const first = result.revision - candidates.length + 1;
         const events = candidates.map((candidate, index) => ({
           ...candidate,
@@ -219,15 +222,19 @@ export function createRunner(options: RunnerOptions): Runner {
         }));
         return settle(lane, batch, events);
       }
-      if (result.outcome === 'unknown') {
-        doubt(lane, batch);
-        return giveUp(lane, judgements.length, result.reason);
+      lane.loaded = false;
+      if (result.outcome === 'unknown') return giveUp(lane, overdue(lane), result.reason);
+      if (result.outcome === 'failed') {
+        if (candidates.length === 1) return giveUp(lane, judgements.length, result.reason);
+        // One event that the store cannot take must not cost the others theirs.
+        lane.batchMax = 1;
+        continue;
       }
       if (conflicts === CONFLICTS_MAX) {
         const reason = `other writers were faster ${conflicts} times in a row`;
         return giveUp(lane, judgements.length, reason);
       }
-      lane.loaded = false;
+      conflicts += 1;
     }
   }
 
@@ -238,18 +245,18 @@ export function createRunner(options: RunnerOptions): Runner {
         await step(lane);
       } catch (fault) {
         options.onFault(lane.stream, fault);
-        if (lane.doubts.size > 0) lookLater(lane);
         await giveUp(lane, lane.queue.length, reasonOf(fault));
       }
     } while (lane.queue.length > 0);
+    lane.batchMax = Number.POSITIVE_INFINITY;
     lane.running = false;
   }
 
   return {
     submit(stream, input, reply) {
       return new Promise((resolve) => {
-        const lane = laneOf(stream);
-        lane.queue.push({ input, reply, resolve });
+        const lane = lanes.open(stream);
+        lane.queue.push({ input, reply, arrivedAt: clock.now(), resolve });
         if (!lane.running) track(run(lane));
       });
     },
@@ -257,7 +264,7 @@ export function createRunner(options: RunnerOptions): Runner {
       const lane = lanes.get(stream);
       if (lane?.loaded) return lane.state;
       // A lane that is being loaded is left alone: two loads of it would mix.
-      const aside = newLane(stream);
+      const aside = lanes.aside(stream);
       await load(aside);
       return aside.state;
     },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { UNKNOWN_FOR_MS } from '../../src/engine/appending.ts';
 import type { Outcome } from '../../src/engine/input.ts';
-import { CONFLICTS_MAX, UNKNOWN_FOR_MS } from '../../src/engine/runner.ts';
+import { CONFLICTS_MAX } from '../../src/engine/runner.ts';
 import { faultyStore } from '../controls/faulty-store.ts';
 import { pass, settled } from '../controls/turns.ts';
 import { counterStore, eventsOf, runnerStage, STREAM } from './runner-stage.ts';
@@ -174,8 +175,8 @@ describe('runner: defects', () => {
     const inner = counterStore();
     const slow = {
       ...faultyStore(inner, ({ call }) => (call === 3 ? 'fail' : 'pass')),
-      async *read(stream: string) {
-        for await (const event of inner.read(stream)) {
+      async *read(...range: Parameters<typeof inner.read>) {
+        for await (const event of inner.read(...range)) {
           await settled();
           yield event;
         }
