@@ -24,6 +24,9 @@ const PASSED_OVER_MAX = 64;
 /** Clocks of hosts take 32 bits of milliseconds: a later timer is looked at again after a day. */
 const LOOK_AGAIN_MS = 86_400_000;
 
+/** What is due fires in slices, so that all else is heard in between. */
+const FIRE_AT_ONCE_MAX = 500;
+
 export function createTimers(clock: Clock, fire: (timer: Timer) => void): Timers {
   /** Running timers by stream and name; the heap may hold replaced ones, which are passed over. */
   const running = new Map<string, Timer>();
@@ -83,9 +86,11 @@ export function createTimers(clock: Clock, fire: (timer: Timer) => void): Timers
 
   function fireDue(): void {
     const now = clock.now();
-    while (!closed && heap[0] && heap[0].dueAt <= now) {
+    let fired = 0;
+    while (!closed && heap[0] && heap[0].dueAt <= now && fired < FIRE_AT_ONCE_MAX) {
       const timer = pop();
       if (!timer || running.get(keyOf(timer.stream, timer.name)) !== timer) continue;
+      fired += 1;
       running.delete(keyOf(timer.stream, timer.name));
       fire(timer);
     }

@@ -102,6 +102,15 @@ describe('timers', () => {
     expect(fired).toEqual([]);
   });
 
+  it('that are due together fire in slices, so that all else is heard in between', () => {
+    const { clock, delays, fired, start } = stage();
+    for (let index = 0; index < 2_000; index += 1) start(`s${index}`, 'retry', -index);
+    const before = delays.length;
+    clock.advance(0);
+    expect(fired).toHaveLength(2_000);
+    expect(delays.length - before).toBeGreaterThanOrEqual(3);
+  });
+
   it('closed by one that fires, fire no more', () => {
     const clock = simulatedClock(START_MS);
     let fired = 0;
