@@ -1,6 +1,6 @@
 import { parseContacts } from './contact.ts';
 import { parseCSeq, splitList } from './headers.ts';
-import { renderSip, type SipMessage } from './message.ts';
+import { isRequestUri, renderSip, type SipMessage } from './message.ts';
 import { type NameAddr, parseNameAddr, parseNameAddrs } from './name-addr.ts';
 import { parseUri } from './uri.ts';
 
@@ -192,13 +192,15 @@ function recordRoutes(message: SipMessage): string[] {
 
 function splitRoutes(line: string): readonly string[] {
   // Only values that can be read are worth sending to: a malformed line would poison the route.
-  return parseNameAddrs(line) === undefined ? [] : splitList(line);
+  const routes = parseNameAddrs(line);
+  return routes?.every(({ uri }) => isRequestUri(uri)) ? splitList(line) : [];
 }
 
 function contactUri(message: SipMessage): string | undefined {
   const line = message.first('contact');
   const contacts = line === undefined ? undefined : parseContacts(line);
-  return contacts === undefined || contacts === '*' ? undefined : contacts[0]?.uri;
+  const uri = contacts === undefined || contacts === '*' ? undefined : contacts[0]?.uri;
+  return uri !== undefined && isRequestUri(uri) ? uri : undefined;
 }
 
 function requestUri(request: SipMessage): string {

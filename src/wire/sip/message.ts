@@ -174,8 +174,13 @@ function name(text: string): string {
   throw new Error(`${JSON.stringify(text)} cannot be a method or the name of a given header`);
 }
 
+/** White space is whatever a parser may take for it, U+3000 and U+FEFF included. */
+export function isRequestUri(text: string): boolean {
+  return text !== '' && !/[\s\0]/.test(text);
+}
+
 function uri(text: string): string {
-  if (text !== '' && !/[\s\0]/.test(text)) return text;
+  if (isRequestUri(text)) return text;
   throw new Error(`${JSON.stringify(text)} cannot be a Request-URI`);
 }
 

@@ -108,6 +108,9 @@ describe('a dialog of the client', () => {
     ['no Contact', []],
     ['a star', [['Contact', '*']]],
     ['a broken one', [['Contact', '<sip:a@']]],
+    ['one with an ideographic space', [['Contact', '<sip:a@192.0.2.9;x\u3000=y>']]],
+    ['one with a byte order mark', [['Contact', '<sip:a\ufeff@192.0.2.9>']]],
+    ['a Record-Route with one', [['Record-Route', '<sip:p\u3000@192.0.2.7>']]],
   ] as const)(
     '2xx with %s → the target stays: it is ACKed all the same [RFC 3261 §13.2.2.4]',
     (_, headers) => {
