@@ -6,26 +6,25 @@ import { chart } from '../engine/decide.ts';
 import type { Input, Outcome, Submit } from '../engine/input.ts';
 import type { Clock, Digest, Effect, EffectHandler, EventStore, Views } from '../engine/ports.ts';
 import { openRecordStream } from '../engine/record-stream.ts';
-import type { Recorded } from '../engine/recorded.ts';
 import { createRunner, type Runner } from '../engine/runner.ts';
 import { parseStreamName, streamName } from '../engine/stream-name.ts';
 import { createTimers, type Timer, type Timers } from '../engine/timers.ts';
+import { within } from '../engine/within.ts';
 import type { DeliveryEffect, DeliveryReport } from '../machines/delivery/effects.ts';
 import { GRACE_MS } from '../machines/delivery/limits.ts';
 import { deliveryMachine } from '../machines/delivery/machine.ts';
 import type { MailboxEffect, StartTimer } from '../machines/mailbox/effects.ts';
 import { mailboxMachine } from '../machines/mailbox/machine.ts';
-import { deliveryView } from '../projections/deliveries.ts';
-import { deliveringView, openDeliveryView, timerView } from '../projections/in-flight.ts';
+import { openDeliveryView } from '../projections/in-flight.ts';
 import { deliveryStream } from './account.ts';
 import type { Channels } from './channel.ts';
 import { expireEarliest } from './expire.ts';
 import { insist } from './insist.ts';
 import { openChannel } from './open-channel.ts';
 import { pushMessages } from './push-messages.ts';
-import { recover } from './recovery.ts';
 import { refusalRecorder } from './refusals.ts';
 import { reportDelivery } from './report-delivery.ts';
+import { interrupt, readOpenWork, takeUp } from './take-up.ts';
 
 /** What the SIP side performs; all else is the engine's own. */
 export type SipEffects = Record<
@@ -56,7 +55,10 @@ export interface Transports {
 }
 
 export interface Deferral {
+  /** For what gets an answer: `unknown` when the log cannot take it in time. */
   readonly submit: Submit;
+  /** For facts that are observed once: submitted until the log has taken them. */
+  readonly tell: Submit;
   readonly runner: Runner;
   readonly timers: Timers;
   /** From now on effects are performed. Resolves when what was open in the log is taken up. */
@@ -76,6 +78,8 @@ export const charts = {
 } as const;
 
 const DRAIN_POLL_MS = 50;
+/** A timer that could not be submitted fires again after this. */
+const FIRE_AGAIN_MS = 10_000;
 
 export async function createDeferral(options: DeferralOptions): Promise<Deferral> {
   const { store, views, clock, digest, node, onFault } = options;
@@ -88,10 +92,9 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
   const refusals = await refusalRecorder({ store, digest, clock, node, onFault });
   let transports: Transports | undefined;
   let draining = false;
+  let closed = false;
 
-  const timers = createTimers(clock, (timer) => {
-    fire(timer).catch((fault: unknown) => onFault(`timer ${timer.name} of ${timer.stream}`, fault));
-  });
+  const timers = createTimers(clock, fire);
 
   const runner = createRunner({
     store,
@@ -107,16 +110,17 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     async perform(event, effects) {
       for (const [index, { name, params }] of effects.entries()) {
         const id = `${event.stream}/${event.revision}/${index}`;
-        await perform({ name, params, id, event });
+        // One that fails must not cost the others theirs: guard timers and the report come last.
+        await perform({ name, params, id, event }).catch((fault: unknown) => onFault(id, fault));
       }
     },
   });
   const insistence = insist(runner.submit, clock);
   const { submit } = insistence;
 
-  async function fire(timer: Timer): Promise<void> {
+  async function submitDue(timer: Timer): Promise<void> {
     if (timer.event === 'MessageExpired') {
-      return expireEarliest({ submit, views, clock }, timer.stream);
+      return expireEarliest({ submit, views, clock, onFault }, timer.stream);
     }
     const { stream, name, dueAt, event: type } = timer;
     await submit(stream, {
@@ -124,6 +128,14 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
       at: clock.now(),
       data: { dueAt },
       cause: `timer ${name} ${dueAt}`,
+    });
+  }
+
+  /** A stale timer is ignored by the chart, a lost one is waited for by it for ever. */
+  function fire(timer: Timer): void {
+    submitDue(timer).catch((fault: unknown) => {
+      onFault(`timer ${timer.name} of ${timer.stream}`, fault);
+      clock.timer(FIRE_AGAIN_MS, () => closed || fire(timer));
     });
   }
 
@@ -140,9 +152,14 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
 
   function handlers({ sip, channels }: Transports): Record<EffectName, EffectHandler> {
     const { secret } = options;
-    const push = { submit, views, store, digest, clock, secret, channels };
+    const push = { submit, views, store, digest, clock, secret, channels, onFault };
     return {
       ...sip,
+      async sendInvite(effect) {
+        if (!draining) return sip.sendInvite(effect);
+        // Decided before the drain, flushed after it began: nobody would be there for the answer.
+        await interruptNow(parseStreamName(effect.event.stream).id);
+      },
       async openDelivery({ event, id, params }) {
         if (draining) return;
         const { delivery } = params as { delivery: string };
@@ -179,95 +196,45 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     };
   }
 
-  async function openWork() {
-    const [timerRows, delivering, open] = await Promise.all([
-      views.range(timerView),
-      views.range(deliveringView),
-      views.range(openDeliveryView),
-    ]);
-    const known = new Set<string>();
-    for (const [, { delivery }] of delivering) {
-      if (await views.get(deliveryView, delivery)) known.add(delivery);
-    }
-    return {
-      timers: timerRows.map(([, row]) => row),
-      delivering,
-      openDeliveries: new Map(open),
-      known,
-    };
-  }
-
-  async function noneOpen(withinMs: number): Promise<void> {
-    const until = clock.now() + withinMs;
+  async function noneOpen(until: number): Promise<void> {
     while (clock.now() < until && (await views.range(openDeliveryView, { limit: 1 })).length > 0) {
       await new Promise<void>((resolve) => clock.timer(DRAIN_POLL_MS, resolve));
     }
   }
 
-  async function interrupt(delivery: string, since: number, of?: string): Promise<void> {
-    const account = of ?? (await views.get(deliveryView, delivery))?.account ?? '';
-    await submit(deliveryStream(delivery), {
-      type: 'DeliveryInterrupted',
-      at: clock.now(),
-      data: { account, cause: 'restart' },
-      cause: `interrupted ${since}`,
-    });
-  }
-
-  /** The last event of an ended delivery decided the report: it is performed again. */
-  async function reportAgain(delivery: string): Promise<void> {
-    const stream = deliveryStream(delivery);
-    let reported: { event: Recorded; params: unknown; index: number } | undefined;
-    let state = charts.delivery.initial;
-    for await (const event of store.read(stream)) {
-      const decision = charts.delivery.decide(state, event);
-      if (decision.outcome !== 'accepted') continue;
-      state = decision.state;
-      const index = decision.effects.findIndex(({ name }) => name === 'reportDelivery');
-      const effect = decision.effects[index];
-      if (effect) reported = { event, params: effect.params, index };
-    }
-    if (!reported) throw new Error(`${stream} has ended without a report: run restante doctor`);
-    const { event, params, index } = reported;
-    const id = `${stream}/${event.revision}/${index}`;
-    await reportDelivery({ submit, views, clock }, { name: 'reportDelivery', params, id, event });
+  function interruptNow(delivery: string): Promise<Outcome> {
+    return interrupt({ submit: runner.submit, views, clock }, delivery, { since: clock.now() });
   }
 
   return {
     submit: runner.submit,
+    tell: submit,
     runner,
     timers,
     async start(given) {
       const startedAt = clock.now();
-      const work = await openWork();
+      const work = await readOpenWork(views);
       transports = given;
       nodeStream.record('NodeStarted', startedAt, { node });
-      const steps = recover(work);
-      for (const step of steps) {
-        switch (step.step) {
-          case 'timer':
-            timers.start(step.timer);
-            break;
-          case 'interrupt':
-            await interrupt(step.delivery, startedAt, step.account);
-            break;
-          case 'report':
-            await reportAgain(step.delivery);
-            break;
-          default:
-            step satisfies never;
-        }
-      }
+      const chart = charts.delivery;
+      const engine = { submit: runner.submit, insist: submit, store, views, clock, timers, chart };
+      await takeUp({ ...engine, onFault }, work, startedAt);
       return { timers: work.timers.length, deliveries: work.delivering.length };
     },
     async drain(withinMs) {
       draining = true;
-      await noneOpen(withinMs);
+      const until = clock.now() + withinMs;
+      // What is decided and not yet flushed may still open a delivery.
+      await within(clock, withinMs, runner.idle());
+      await noneOpen(until);
       const open = await views.range(openDeliveryView);
-      for (const [delivery] of open) await interrupt(delivery, clock.now());
-      if (open.length > 0) await noneOpen(GRACE_MS + DRAIN_POLL_MS);
+      if (open.length === 0) return;
+      // A log that cannot answer does not hold this up: the next start closes what is left.
+      await within(clock, GRACE_MS, Promise.all(open.map(([delivery]) => interruptNow(delivery))));
+      await noneOpen(clock.now() + GRACE_MS + DRAIN_POLL_MS);
     },
     async close() {
+      closed = true;
       timers.close();
       insistence.cease();
       await runner.idle();

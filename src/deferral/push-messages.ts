@@ -4,6 +4,7 @@
  */
 import { hex, keyedToken } from '../engine/identity.ts';
 import type { Submit } from '../engine/input.ts';
+import { reasonOf } from '../engine/judge.ts';
 import type { Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type { DeliveryEffect } from '../machines/delivery/effects.ts';
@@ -36,6 +37,7 @@ export interface PushOptions {
   readonly clock: Clock;
   readonly secret: Uint8Array;
   readonly channels: Channels;
+  onFault(where: string, fault: unknown): void;
 }
 
 type PushParams = Extract<DeliveryEffect, { name: 'pushMessages' }>['params'];
@@ -51,22 +53,26 @@ export async function pushMessages(options: PushOptions, effect: Effect): Promis
   const params = effect.params as PushParams;
   const { account, through } = params;
   const push = pushOf(options, effect, params);
-  let range: RevisionRange = { after: -1, through };
-  let type: 'SnapshotTaken' | 'SnapshotExtended' = 'SnapshotTaken';
-  // Messages that arrive meanwhile join, while the chart still pushes (A-32).
-  for (;;) {
-    if (!(await push.announce(type, range)) || !(await push.send(range))) break;
-    const newest = await newestWaiting(options.views, account);
-    if (newest === undefined || newest <= range.through) break;
-    range = { after: range.through, through: newest };
-    type = 'SnapshotExtended';
+  try {
+    let range: RevisionRange = { after: -1, through };
+    let type: 'SnapshotTaken' | 'SnapshotExtended' = 'SnapshotTaken';
+    // Messages that arrive meanwhile join, while the chart still pushes (A-32).
+    for (;;) {
+      if (!(await push.announce(type, range)) || !(await push.sendAll(range))) break;
+      const newest = await newestWaiting(options.views, account);
+      if (newest === undefined || newest <= range.through) break;
+      range = { after: range.through, through: newest };
+      type = 'SnapshotExtended';
+    }
+  } catch (fault) {
+    await push.lose(fault);
   }
   await push.settled();
 }
 
 function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
   const { account, maxSize = Number.POSITIVE_INFINITY, encapsulation = 'auto' } = params;
-  const { submit, views, store, digest, clock, secret, channels } = options;
+  const { submit, views, store, digest, clock, secret, channels, onFault } = options;
   const { stream } = effect.event;
   const delivery = parseStreamName(stream).id;
   const ahead = new Set<Promise<void>>();
@@ -106,6 +112,22 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
     return { messageId: keyedToken(digest, secret, name, MESSAGE_ID_OCTETS), contentType, body };
   }
 
+  async function buildFrom(row: MessageRow, id: string): Promise<Built | string> {
+    const range = { from: row.deferred, limit: 1 };
+    for await (const { octets } of store.read(mailboxStream(account), range)) {
+      if (octets) return build(row, id, octets);
+    }
+    return 'its octets are not in the log';
+  }
+
+  /** Nothing more can be pushed: the delivery ends, and the next one tries again. */
+  async function lose(fault: unknown): Promise<void> {
+    over = true;
+    onFault(effect.id, fault);
+    channels.close(delivery);
+    await fact('ChannelLost', { reason: reasonOf(fault) }, `lost ${effect.id}`);
+  }
+
   async function settle(message: PushedMessage, messageId: string, outcome: PushOutcome) {
     switch (outcome.outcome) {
       case 'acknowledged':
@@ -126,11 +148,19 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
     }
   }
 
+  function send(id: string, built: Built): Promise<PushOutcome> {
+    try {
+      return channels.send(delivery, { key: id, ...built });
+    } catch (fault) {
+      return Promise.reject(fault);
+    }
+  }
+
   async function sendOne({ id, revision }: WaitingMessage): Promise<void> {
     const row = await views.get(messageView, id);
     if (!row)
       throw new Error(`message ${id} waits in ${account} but has no row: rebuild the views`);
-    const { bytes, expiresAt, deferred } = row;
+    const { bytes, expiresAt } = row;
     const message: PushedMessage = {
       account,
       id,
@@ -142,23 +172,28 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
       failed(message, { outcome: 'unsent', reason, attempt: false });
     if (wrapperRefused) return void (await unsent('wrapper refused'));
     if (expiresAt !== undefined && expiresAt <= clock.now()) return void (await unsent('expired'));
-    let octets: Uint8Array | undefined;
-    for await (const event of store.read(mailboxStream(account), { from: deferred, limit: 1 })) {
-      octets = event.octets;
-    }
-    const built = octets ? build(row, id, octets) : 'its octets are not in the log';
-    if (typeof built === 'string') {
-      return void (await failed(message, { outcome: 'failed', reason: built, attempt: true }));
-    }
-    const outcome = channels.send(delivery, { key: id, ...built });
-    const settled = outcome.then((fate) => settle(message, built.messageId, fate));
+    const failing = (reason: string) =>
+      failed(message, { outcome: 'failed', reason, attempt: true });
+    // Whatever is wrong with one message counts as its attempt; the others go on.
+    const reported = (fault: unknown): string => {
+      onFault(effect.id, fault);
+      return `cannot be pushed: ${reasonOf(fault)}`;
+    };
+    const built = await buildFrom(row, id).catch(reported);
+    if (typeof built === 'string') return void (await failing(built));
+    const settled = send(id, built)
+      .then(
+        (fate) => settle(message, built.messageId, fate),
+        (fault: unknown) => failing(reported(fault)),
+      )
+      .then(() => {}, lose)
+      .finally(() => ahead.delete(settled));
     ahead.add(settled);
-    void settled.finally(() => ahead.delete(settled));
     if (ahead.size >= PUSHES_AHEAD_MAX) await Promise.race(ahead);
   }
 
   /** `false`: the session is over. */
-  async function send(range: RevisionRange): Promise<boolean> {
+  async function sendAll(range: RevisionRange): Promise<boolean> {
     for await (const message of waitingWithin(views, account, range)) {
       if (over) return false;
       await sendOne(message);
@@ -168,7 +203,8 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
 
   return {
     announce,
-    send,
+    sendAll,
+    lose,
     async settled() {
       while (ahead.size > 0) await Promise.all(ahead);
     },

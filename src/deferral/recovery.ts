@@ -3,6 +3,7 @@
  * crashes the model between any two steps and recovers by this very function.
  */
 import type { DeliveringRow, OpenDeliveryRow, TimerRow } from '../projections/in-flight.ts';
+import { deliveryStream } from './account.ts';
 
 export interface OpenWork {
   readonly timers: readonly TimerRow[];
@@ -24,13 +25,18 @@ export type RecoveryStep =
 
 /**
  * Every mailbox in `delivering` is looked at, not every open delivery: the crash may have come
- * before the delivery was opened, or after it ended and before it was reported (C-01).
+ * before the delivery was opened, or after it ended and before it was reported (C-01). Timers of a
+ * delivery that is interrupted are left out: they would say that the client did not answer in time,
+ * while it was we who were away (C-09).
  */
 export function recover(open: OpenWork): readonly RecoveryStep[] {
-  const steps: RecoveryStep[] = open.timers.map((timer) => ({ step: 'timer', timer }));
+  const closing: RecoveryStep[] = [];
+  const interrupted = new Set<string>();
   for (const [account, { delivery }] of open.delivering) {
     const ended = open.known.has(delivery) && !open.openDeliveries.has(delivery);
-    steps.push({ step: ended ? 'report' : 'interrupt', account, delivery });
+    closing.push({ step: ended ? 'report' : 'interrupt', account, delivery });
+    if (!ended) interrupted.add(deliveryStream(delivery));
   }
-  return steps;
+  const timers = open.timers.filter(({ stream }) => !interrupted.has(stream));
+  return [...timers.map((timer) => ({ step: 'timer', timer }) as const), ...closing];
 }

@@ -1,5 +1,5 @@
 /** How a delivery comes home: poison messages are parked first, then the mailbox learns the end. */
-import type { Submit } from '../engine/input.ts';
+import type { Outcome, Submit } from '../engine/input.ts';
 import type { Clock, Effect, Views } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type { DeliveryReport } from '../machines/delivery/effects.ts';
@@ -17,12 +17,12 @@ export interface ReportOptions {
 }
 
 /** Performs `reportDelivery`; repeated after a restart, and the mailbox ignores what it knows. */
-export async function reportDelivery(options: ReportOptions, effect: Effect): Promise<void> {
+export async function reportDelivery(options: ReportOptions, effect: Effect): Promise<Outcome> {
   const { submit, clock } = options;
   const delivery = parseStreamName(effect.event.stream).id;
   const { account, ...report } = effect.params as DeliveryReport;
   await parkPoison(options, effect, account, delivery);
-  await submit(mailboxStream(account), {
+  return submit(mailboxStream(account), {
     type: 'DeliveryEnded',
     at: clock.now(),
     data: { delivery, ...report },

@@ -146,6 +146,7 @@ export async function serve(
   });
   const agent = await openSipAgent({
     submit: deferral.submit,
+    tell: deferral.tell,
     runner: deferral.runner,
     views,
     clock,

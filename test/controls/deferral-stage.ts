@@ -4,7 +4,7 @@ import { createDeferral, type Deferral } from '../../src/deferral/deferral.ts';
 import { depositOf } from '../../src/deferral/deposit.ts';
 import { type RegisterRequest, registrationOf } from '../../src/deferral/registration.ts';
 import type { Input, Outcome } from '../../src/engine/input.ts';
-import type { EventStore, ViewStore } from '../../src/engine/ports.ts';
+import type { EventStore, ViewStore, Views } from '../../src/engine/ports.ts';
 import type { Recorded } from '../../src/engine/recorded.ts';
 import { projections } from '../../src/projections/all.ts';
 import { registrationView } from '../../src/projections/registrations.ts';
@@ -54,6 +54,10 @@ export interface DeferralStage {
   readonly clock: SimulatedClock;
   readonly client: ScriptedClient;
   readonly faults: string[];
+  /** Names of views that cannot be read. */
+  readonly brokenViews: Set<string>;
+  /** Rows that views lack, as `<view> <key>`. */
+  readonly lostRows: Set<string>;
   /** The engine's current life. */
   engine(): Deferral;
   /** Everything that the current life asked of the store. */
@@ -80,6 +84,18 @@ export async function deferralStage(): Promise<DeferralStage> {
   const store = memoryStore({ projections, clock });
   const client = scriptedClient();
   const faults: string[] = [];
+  const brokenViews = new Set<string>();
+  const lostRows = new Set<string>();
+  const views: Views = {
+    ...store,
+    async range(view, range) {
+      if (brokenViews.has(view.name)) throw new Error(`${view.name} cannot be read`);
+      return store.range(view, range);
+    },
+    async get(view, key) {
+      return lostRows.has(`${view.name} ${key}`) ? undefined : store.get(view, key);
+    },
+  };
   let life = {
     dead: true,
     engine: undefined as Deferral | undefined,
@@ -97,6 +113,8 @@ export async function deferralStage(): Promise<DeferralStage> {
     clock,
     client,
     faults,
+    brokenViews,
+    lostRows,
     engine,
     asked: () => life.asked,
     crash() {
@@ -111,14 +129,14 @@ export async function deferralStage(): Promise<DeferralStage> {
       mine.asked = faulty.asked;
       mine.engine = await createDeferral({
         store: faulty,
-        views: store,
+        views,
         clock,
         digest: hostDigest,
         node: 'n1',
         secret: new TextEncoder().encode('secret'),
         onFault: (where, fault) => mine.dead || faults.push(`${where}: ${fault}`),
       });
-      const transports = client.connect(mine.engine.submit, clock);
+      const transports = client.connect(mine.engine.tell, clock);
       const started = await mine.engine.start(transports);
       await settled();
       return started;

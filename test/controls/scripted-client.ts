@@ -1,5 +1,5 @@
 import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
-import type { Transports } from '../../src/deferral/deferral.ts';
+import type { SipEffects, Transports } from '../../src/deferral/deferral.ts';
 import type { Submit } from '../../src/engine/input.ts';
 import type { Clock, Effect } from '../../src/engine/ports.ts';
 import { parseStreamName } from '../../src/engine/stream-name.ts';
@@ -20,6 +20,8 @@ export interface Manners {
   /** A number fails the message with that status; `cut` loses the connection. */
   push: 'acknowledge' | 'silent' | 'cut' | number;
   bye: 'answer' | 'silent';
+  /** Effects that throw, by name; `send` is the channel's. */
+  readonly broken: Set<string>;
 }
 
 interface Session {
@@ -59,8 +61,24 @@ export function answered(toTag: string): unknown {
   };
 }
 
+function breaking(broken: ReadonlySet<string>, effects: SipEffects): SipEffects {
+  const wrapped = Object.entries(effects).map(([name, handler]) => [
+    name,
+    async (effect: Effect) => {
+      if (broken.has(name)) throw new Error(`${name} is broken`);
+      await handler(effect);
+    },
+  ]);
+  return Object.fromEntries(wrapped);
+}
+
 export function scriptedClient(): ScriptedClient {
-  const manners: Manners = { invite: 'accept', push: 'acknowledge', bye: 'answer' };
+  const manners: Manners = {
+    invite: 'accept',
+    push: 'acknowledge',
+    bye: 'answer',
+    broken: new Set(),
+  };
   const seen: string[] = [];
   const pushed: { delivery: string; message: OutgoingMessage }[] = [];
   const acknowledged = new Set<string>();
@@ -128,7 +146,7 @@ export function scriptedClient(): ScriptedClient {
       };
       say = tell;
       return {
-        sip: {
+        sip: breaking(manners.broken, {
           async sendInvite(effect) {
             last = deliveryOf(effect);
             seen.push('INVITE');
@@ -163,7 +181,7 @@ export function scriptedClient(): ScriptedClient {
             seen.push('UPDATE');
             tell(deliveryOf(effect), 'SessionRefreshed', {});
           },
-        },
+        }),
         channels: {
           offer: (delivery) => ({ host: '192.0.2.1', port: 2855, sessionId: delivery }),
           open(delivery, _end, on) {
@@ -172,6 +190,7 @@ export function scriptedClient(): ScriptedClient {
             on.bound('192.0.2.17:9000');
           },
           send(delivery, message) {
+            if (manners.broken.has('send')) throw new Error('send is broken');
             const session = mine.get(delivery);
             if (!alive() || !session) {
               const reason = 'the session is closed';

@@ -71,6 +71,7 @@ export async function sipAgentStage(
   const agent = await openSipAgent({
     ...{ views: store, clock, signals, onFault },
     submit: deferral.submit,
+    tell: deferral.tell,
     runner: deferral.runner,
     digest: hostDigest,
     identifiers: { messageId, random },

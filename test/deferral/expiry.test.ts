@@ -100,6 +100,7 @@ describe('expiry', () => {
     const { submit } = stage.engine();
     const racing = {
       views: stage.store,
+      onFault: (where: string, fault: unknown) => stage.faults.push(`${where}: ${fault}`),
       clock: { ...stage.clock, now: () => stage.clock.now() + 60_000 },
       // Twenty times a deposit slips in between look-up and decision.
       submit: async (...[stream, input, reply]: Parameters<typeof submit>) => {

@@ -1,6 +1,7 @@
 /** The SIP side put together: transports, transactions, what is observed and what is performed. */
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
+import type { Submit } from '../../engine/input.ts';
 import { type Hop, responseHop } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
@@ -15,6 +16,8 @@ import { openSipTransports, type SipTransports } from './transport.ts';
 import type { TransportLimits } from './transport-contract.ts';
 
 export interface SipAgentOptions extends ObserveOptions {
+  /** Submits facts until the log has taken them. */
+  readonly tell: Submit;
   /** `udp://127.0.0.1:5060`, `tcp://[::1]:5060`. */
   readonly listen: readonly string[];
   readonly nextHop?: NextHop;

@@ -1,6 +1,6 @@
 /** What both halves of the push need: the engine to tell, the wire to write to, and the ACKs sent. */
 import { deliveryStream } from '../../deferral/account.ts';
-import type { Outcome } from '../../engine/input.ts';
+import type { Outcome, Submit } from '../../engine/input.ts';
 import type { DeliveryEffect } from '../../machines/delivery/effects.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
@@ -10,7 +10,9 @@ import type { ObserveOptions } from './observe-options.ts';
 import type { Router } from './route.ts';
 
 export interface PushContextOptions
-  extends Pick<ObserveOptions, 'submit' | 'runner' | 'clock' | 'signals' | 'identity'> {
+  extends Pick<ObserveOptions, 'runner' | 'clock' | 'signals' | 'identity'> {
+  /** Facts are told once, so they are submitted until the log has taken them. */
+  readonly tell: Submit;
   readonly router: Router;
   /** Set before the first effect is performed. */
   layer(): TransactionLayer;
@@ -35,7 +37,7 @@ export function statusOf(message: SipMessage): number {
 }
 
 export function pushContext(options: PushContextOptions) {
-  const { submit, clock, signals } = options;
+  const { tell, clock, signals } = options;
   return {
     ...options,
     /** ACKs sent, by dialog: a repeated 2xx gets the same octets again (RFC 3261 §13.2.2.4). */
@@ -53,7 +55,7 @@ export function pushContext(options: PushContextOptions) {
         evidence: evidenceOf(told.hop),
       };
       const input = { type, at: clock.now(), data, cause, ...evidence };
-      const outcome = await submit(deliveryStream(delivery), input).catch((fault: unknown) => {
+      const outcome = await tell(deliveryStream(delivery), input).catch((fault: unknown) => {
         options.onFault(type, fault);
         return undefined;
       });
