@@ -77,12 +77,11 @@ export function performDialog(context: PushContext) {
     });
   }
 
-  /** RFC 4028 §7.4: by UPDATE without SDP. A client that does not allow it is left to expire. */
+  /** RFC 4028 §7.4: by UPDATE without SDP, which is asked for only when the client allows it. */
   async function refreshSession(effect: Effect): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
     const params = effect.params as Params<'refreshSession'>;
-    const { account, dialog, cseq, allow, sessionExpiresSeconds } = params;
-    if (!/\bUPDATE\b/.test(allow ?? '')) return;
+    const { account, dialog, cseq, sessionExpiresSeconds } = params;
     const hop = await router.toUri(dialog.remoteTarget, account, clock.now());
     const headers = [
       ...(hop ? [['Contact', identity.contact(hop)] as const] : []),

@@ -1,6 +1,7 @@
 import type { DeliveryCause } from '../mailbox/events.ts';
 import type { PushDialog } from './effects.ts';
 import type { DeliveryEvent, InviteAnsweredData } from './events.ts';
+import { EXPIRY_MARGIN_MAX_MS } from './limits.ts';
 
 /** What a delivery knows: plain data, O(1). */
 export interface DeliveryContext {
@@ -21,6 +22,10 @@ export interface DeliveryContext {
   /** CSeq number of our last request in the dialog. */
   readonly cseq: number;
   readonly sessionExpiresSeconds: number | null;
+  /** The session timer is ours to refresh, and there is a way to. */
+  readonly refreshes: boolean;
+  /** When the push ends whatever the session timer says (A-29). */
+  readonly pushEndsAt: number | null;
   readonly bound: boolean;
   /** Messages of the snapshot; null: not taken. */
   readonly count: number | null;
@@ -59,6 +64,8 @@ export const initialContext: DeliveryContext = {
   encapsulation: null,
   cseq: 1,
   sessionExpiresSeconds: null,
+  refreshes: false,
+  pushEndsAt: null,
   bound: false,
   count: null,
   snapshotThrough: 0,
@@ -77,12 +84,41 @@ export function dialogOf(data: InviteAnsweredData): PushDialog {
   return { toTag, remoteTarget, routeSet };
 }
 
-/** RFC 4028 §10: the refresher refreshes at half the interval. */
-export function refreshDueAt(
+/** Who may refresh, and how: by UPDATE, or not at all (RFC 4028 §7.4). */
+export function isRefreshedByUs(
+  { refresher }: InviteAnsweredData,
+  allow: string | null | undefined,
+): boolean {
+  const methods = (allow ?? '').split(',').map((method) => method.trim());
+  return refresher !== 'uas' && methods.includes('UPDATE');
+}
+
+/**
+ * What follows from an interval that begins `at` (RFC 4028 §10): a refresh at half of it, and the
+ * end of a session that nobody refreshes a third of it, at most 32 s, before the peer sees it
+ * expire. Without an interval only A-29 ends it.
+ */
+export function sessionTimes(
   at: number,
   sessionExpiresSeconds: number | null | undefined,
-): number | null {
-  return sessionExpiresSeconds ? at + (sessionExpiresSeconds * 1000) / 2 : null;
+  push: { readonly refreshes: boolean; readonly pushEndsAt: number },
+): Pick<
+  DeliveryContext,
+  'sessionExpiresSeconds' | 'refreshes' | 'pushEndsAt' | 'refreshDueAt' | 'durationDueAt'
+> {
+  const { refreshes, pushEndsAt } = push;
+  if (!sessionExpiresSeconds) {
+    const unlimited = { sessionExpiresSeconds: null, refreshDueAt: null };
+    return { ...push, ...unlimited, durationDueAt: pushEndsAt };
+  }
+  const intervalMs = sessionExpiresSeconds * 1000;
+  const marginMs = Math.ceil(Math.min(EXPIRY_MARGIN_MAX_MS, intervalMs / 3));
+  return {
+    ...push,
+    sessionExpiresSeconds,
+    refreshDueAt: refreshes ? at + intervalMs / 2 : null,
+    durationDueAt: Math.min(pushEndsAt, at + intervalMs - marginMs),
+  };
 }
 
 /** Messages of the snapshot whose fate is not known yet. */

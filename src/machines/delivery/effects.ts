@@ -82,7 +82,6 @@ export type DeliveryEffect =
         readonly account: string;
         readonly dialog: PushDialog;
         readonly cseq: number;
-        readonly allow?: string;
         readonly sessionExpiresSeconds: number;
       };
     }

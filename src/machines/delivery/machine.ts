@@ -42,10 +42,11 @@ import {
   type DeliveryContext,
   dialogOf,
   initialContext,
+  isRefreshedByUs,
   type Of,
   outcomesMissing,
-  refreshDueAt,
   type Stamped,
+  sessionTimes,
 } from './context.ts';
 import type { ChannelEnd } from './effects.ts';
 import { GRACE_MS, INVITE_TIMEOUT_MS, PUSH_DURATION_MAX_MS } from './limits.ts';
@@ -90,7 +91,11 @@ export const deliveryMachine = setup({
     isLast: ({ context }) => outcomesMissing(context) === 1,
     hasAllOutcomes: ({ context }) => outcomesMissing(context) === 0,
     lacksSnapshot: ({ context }) => context.count === null,
-    refreshFailed: ({ event }) => 'status' in (event as Of<'SessionExpired'>).data,
+    // RFC 4028 §10: of any other refusal the session lives on until shortly before it expires.
+    endsSession: ({ event }) => {
+      const { status } = (event as Of<'SessionExpired'>).data as { readonly status?: number };
+      return status === 408 || status === 481;
+    },
   },
   actions: {
     open: assign(({ event }) => {
@@ -125,13 +130,12 @@ export const deliveryMachine = setup({
         unconfirmed: false,
       };
     }),
-    timeSession: assign(({ event }) => {
+    timeSession: assign(({ context, event }) => {
       const { data, at } = event as Of<'InviteAnswered'>;
-      return {
-        sessionExpiresSeconds: data.sessionExpiresSeconds ?? null,
-        refreshDueAt: refreshDueAt(at, data.sessionExpiresSeconds),
-        durationDueAt: at + PUSH_DURATION_MAX_MS,
-      };
+      return sessionTimes(at, data.sessionExpiresSeconds, {
+        refreshes: isRefreshedByUs(data, context.allow),
+        pushEndsAt: at + PUSH_DURATION_MAX_MS,
+      });
     }),
     countInvite: assign(({ context }) => ({
       inviteCseq: context.inviteCseq + 1,
@@ -181,8 +185,9 @@ export const deliveryMachine = setup({
     refresh: assign(({ context }) => ({ cseq: context.cseq + 1, refreshDueAt: null })),
     refreshed: assign(({ context, event }) => {
       const { data, at } = event as Of<'SessionRefreshed'>;
+      const { refreshes, pushEndsAt } = context;
       const seconds = data.sessionExpiresSeconds ?? context.sessionExpiresSeconds;
-      return { sessionExpiresSeconds: seconds, refreshDueAt: refreshDueAt(at, seconds) };
+      return sessionTimes(at, seconds, { refreshes, pushEndsAt: pushEndsAt ?? at });
     }),
     leaveUnconfirmed: assign({ unconfirmed: true }),
     forgetTimers: assign({
@@ -367,7 +372,6 @@ export const deliveryMachine = setup({
                   account: context.account,
                   dialog: context.dialog ?? NO_DIALOG,
                   cseq: context.cseq,
-                  ...(context.allow === null ? {} : { allow: context.allow }),
                   sessionExpiresSeconds: context.sessionExpiresSeconds ?? 0,
                 }),
               },
@@ -376,10 +380,10 @@ export const deliveryMachine = setup({
           },
           {},
         ],
-        SessionRefreshed: { actions: ['refreshed', arm('refresh')] },
+        SessionRefreshed: { actions: ['refreshed', arm('refresh'), arm('duration')] },
         SessionExpired: [
           { guard: 'isDue', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
-          { guard: 'refreshFailed', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
+          { guard: 'endsSession', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
           {},
         ],
         ByeReceived: { target: 'ended', actions: [blame('peerBye'), ...end] },

@@ -90,13 +90,6 @@ describe('InviteAnswered', () => {
     );
   });
 
-  it('inviting: InviteAnswered with Session-Expires → refresh at half of it [REF-4028-1]', () => {
-    const input = event('InviteAnswered', { sessionExpiresSeconds: 1_800 });
-    expect(decided(delivery, inviting, input)).toContain(
-      'startTimer(name: refresh, dueAt: +900 s, event: RefreshDue)',
-    );
-  });
-
   it('inviting: InviteAnswered, not acceptable → ACK, then BYE [A-34, REF-4975-3]', () => {
     const input = event('InviteAnswered', { answer: unacceptableAnswer });
     expect(decided(delivery, inviting, input)).toBe(

@@ -48,6 +48,7 @@ const inputs = [
   ['SessionRefreshed', deliveryEvent('SessionRefreshed', { sessionExpiresSeconds: 90 }, now)],
   ['SessionExpired', deliveryEvent('SessionExpired', {}, now)],
   ['SessionExpired, stale', deliveryEvent('SessionExpired', { dueAt: START_MS }, now)],
+  ['SessionExpired, 491', { ...deliveryEvent('SessionExpired', {}, now), data: { status: 491 } }],
   ['SessionExpired, 481', { ...deliveryEvent('SessionExpired', {}, now), data: { status: 481 } }],
   ['ByeReceived', deliveryEvent('ByeReceived', {}, now)],
   ['ByeAnswered', deliveryEvent('ByeAnswered', {}, now)],

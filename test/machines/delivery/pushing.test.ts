@@ -12,7 +12,6 @@ const unbound = history('pushing, no channel');
 const bound = history('pushing, bound, no snapshot');
 const two = history('pushing, two outcomes missing');
 const one = history('pushing, one outcome missing');
-const timed = history('pushing, with a session timer');
 const byeAfter = (atMs: number, ackFirst = false) =>
   `→ bye stopTimer(name: duration) sendBye(account: ${ACCOUNT}, dialog: x, cseq: 2, ` +
   `surplus: false, ackFirst: ${ackFirst}) ` +
@@ -141,11 +140,6 @@ describe('the session cannot go on', () => {
     expect(decided(delivery, two, event('SessionExpired'))).toBe(byeAfter(0));
   });
 
-  it('pushing: SessionExpired, the refresh was refused → bye [REF-4028-1]', () => {
-    const input = { ...event('SessionExpired'), data: { status: 481 } };
-    expect(decided(delivery, two, input)).toBe(byeAfter(0));
-  });
-
   it('pushing: SessionExpired with another due time → ignored', () => {
     expect(decided(delivery, two, event('SessionExpired', { dueAt: START_MS }))).toBe('ignored');
   });
@@ -153,40 +147,4 @@ describe('the session cannot go on', () => {
   it('pushing: DeliveryInterrupted → bye, the ACK goes out again first', () => {
     expect(decided(delivery, two, event('DeliveryInterrupted'))).toBe(byeAfter(0, true));
   });
-});
-
-describe('the session timer [RFC 4028 §10]', () => {
-  const refreshed = `refreshSession(account: ${ACCOUNT}, dialog: x, cseq: 2, allow: "INVITE, UPDATE", sessionExpiresSeconds: 1800)`;
-
-  it('pushing: RefreshDue → asks refreshSession with the next CSeq [T-20]', () => {
-    const told = decided(delivery, timed, event('RefreshDue'));
-    expect(told.replaceAll('"', '')).toBe(
-      `stays stopTimer(name: refresh) ${refreshed.replaceAll('"', '')}`,
-    );
-    const given = [...timed, event('RefreshDue')];
-    expect(decided(delivery, given, event('ChannelLost'))).toContain('cseq: 3');
-  });
-
-  it('pushing: RefreshDue with another due time, or after the refresh → ignored', () => {
-    expect(decided(delivery, timed, event('RefreshDue', { dueAt: START_MS }))).toBe('ignored');
-    const given = [...timed, event('RefreshDue')];
-    expect(decided(delivery, given, event('RefreshDue'))).toBe('ignored');
-  });
-
-  it('pushing: SessionRefreshed → the next refresh at half of what the answer says', () => {
-    const given = [...timed, event('RefreshDue')];
-    const input = event('SessionRefreshed', { sessionExpiresSeconds: 90 });
-    expect(decided(delivery, given, input)).toBe(
-      'stays startTimer(name: refresh, dueAt: +45 s, event: RefreshDue)',
-    );
-  });
-
-  it.each(['bye, all acknowledged', 'ended, completed', 'inviting'])(
-    '%s: RefreshDue, SessionRefreshed, SessionExpired → ignored',
-    (name) => {
-      const types = ['RefreshDue', 'SessionRefreshed', 'SessionExpired'] as const;
-      const outcomes = types.map((type) => decided(delivery, history(name), event(type)));
-      expect(outcomes).toEqual(['ignored', 'ignored', 'ignored']);
-    },
-  );
 });
