@@ -87,6 +87,7 @@ export function transactionStage(options: Partial<TransactionOptions> = {}) {
       },
       onAck: () => heard.push('ACK'),
       onCancel: (invite) => heard.push(`cancel ${title(invite.request)}`),
+      onCancelAnswered: (message) => heard.push(title(message)),
       onStrayResponse: (message) => heard.push(`stray ${title(message)}`),
       onLost: (_, reason) => heard.push(`lost: ${reason}`),
     },
@@ -106,7 +107,8 @@ export function transactionStage(options: Partial<TransactionOptions> = {}) {
       const transaction = transactions.at(-1);
       if (transaction === undefined) throw new Error('no request came');
       const { request: of, source } = transaction;
-      transaction.respond(renderResponse(of, source, { status, toTag: 'us', headers }), status);
+      const octets = renderResponse(of, source, { status, toTag: 'us', headers });
+      return transaction.respond(octets, status);
     },
     /** Sends a request and notes its outcomes in `heard`. */
     request(method: string, branch: string, hop: Hop) {

@@ -121,6 +121,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
     const target = entries.get(serverKey(request, 'INVITE', via));
     const invite = target && 'acknowledged' in target ? target.transaction : undefined;
     const { transaction } = begin(plainServer(context, arrival), key);
+    user.onCancelReceived?.(request, source);
     const status = invite === undefined ? 481 : 200;
     transaction.respond(answer(request, source, status), status);
     if (invite !== undefined && !invite.answered) user.onCancel?.(invite, transaction);

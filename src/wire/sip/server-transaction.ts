@@ -11,9 +11,9 @@ export interface ServerTransaction {
   readonly answered: boolean;
   /**
    * Sends a response and keeps it for when the request comes again. Without effect (but counted)
-   * after a final one, save further 2xx to an INVITE that was answered 2xx (RFC 6026 §7.1).
+   * after a final one, save further 2xx to an INVITE that was answered 2xx (RFC 6026 §7.1): false.
    */
-  respond(octets: Uint8Array, status: number): void;
+  respond(octets: Uint8Array, status: number): boolean;
 }
 
 /** What the layer calls on a live server transaction. */
@@ -78,7 +78,7 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
     respond(octets, status) {
       if (state === 'completed' || state === 'terminated') {
         context.surplus();
-        return;
+        return false;
       }
       hop ??= responseHopOf(via, source);
       if (status < 200) {
@@ -90,6 +90,7 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
         context.completed(key, octets, hop);
       }
       context.send(octets, hop, transaction);
+      return true;
     },
   };
   const unansweredWait: Wait = context.timers.after(
@@ -170,7 +171,11 @@ export function inviteServer(context: ServerContext, arrival: Arrival): InviteSe
       if (state === 'proceeding') answer(octets, status);
       else if (state === 'accepted' && status >= 200 && status < 300) {
         context.send(octets, hop, transaction);
-      } else context.surplus();
+      } else {
+        context.surplus();
+        return false;
+      }
+      return true;
     },
   };
   const tryingWait = timers.after(

@@ -11,6 +11,10 @@ export interface TransactionUser {
   onAck(message: SipMessage, source: Hop): void;
   /** The INVITE is to be given up: answer it with 487. The CANCEL has its 200 already. */
   onCancel?(invite: ServerTransaction, cancel: ServerTransaction): void;
+  /** A CANCEL came; it is answered here, right after this. */
+  onCancelReceived?(cancel: SipMessage, source: Hop): void;
+  /** What the peer answered to a CANCEL of ours: only the INVITE's own outcome counts. */
+  onCancelAnswered?(response: SipMessage, hop: Hop): void;
   /** A response that no transaction wants; a 2xx to INVITE among them needs ACK and BYE. */
   onStrayResponse(message: SipMessage, source: Hop): void;
   /** A response could not be sent, or no ACK came to a failure (RFC 3261 §17.2.4, §17.2.1). */

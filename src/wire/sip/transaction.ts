@@ -58,7 +58,8 @@ export function transactionLayer(options: TransactionOptions): TransactionLayer 
       });
     },
     sendCancel(octets, branch, hop) {
-      request({ octets, method: 'CANCEL', branch }, hop, IGNORED);
+      const onFinal = (response: SipMessage) => user.onCancelAnswered?.(response, hop);
+      request({ octets, method: 'CANCEL', branch }, hop, { ...IGNORED, onFinal });
     },
     ended({ transaction }) {
       clients.delete(clientKey(transaction.branch, transaction.method));

@@ -180,7 +180,8 @@ describe('CANCEL by the client', () => {
     ]);
     stage.layer.receive(response(stage.sent[1]?.message ?? message, 200), TCP);
     stage.layer.receive(response(message, 487), TCP);
-    expect(stage.heard).toEqual(['provisional 100 INVITE', 'CANCEL sent', 'final 487 INVITE']);
+    const before = ['provisional 100 INVITE', 'CANCEL sent', '200 CANCEL'];
+    expect(stage.heard).toEqual([...before, 'final 487 INVITE']);
     expect(transaction.cancel(cancel)).toBe('late');
     expect(stage.isEmpty()).toBe(true);
   });

@@ -48,8 +48,7 @@ describe('non-INVITE server', () => {
   test('a second final answer → not sent, counted [RFC 3261 §17.2.2]', () => {
     const stage = transactionStage();
     stage.layer.receive(request('MESSAGE', BRANCH), UDP);
-    stage.answer(202);
-    stage.answer(500);
+    expect([stage.answer(202), stage.answer(500)]).toEqual([true, false]);
     expect(stage.schedule()).toEqual([[0, '202 MESSAGE']]);
     expect(stage.layer.counts().surplusTotal).toBe(1);
   });
