@@ -26,6 +26,8 @@ export interface SipAgentStage {
   /** Callbacks of the MSRP sessions that the engine asked for, by delivery. */
   readonly channels: ReadonlyMap<string, ChannelCallbacks>;
   drain(): void;
+  /** From now on the log takes so long for each append. */
+  slowAppends(ms: number): void;
   /** Events of the mailbox and of all deliveries, as `<category> <type>`. */
   story(): Promise<readonly string[]>;
   /** First lines of what the journal holds, `<` in and `>` out. */
@@ -38,7 +40,15 @@ export async function sipAgentStage(
   options: { readonly trusted?: (address: string) => boolean; readonly serve?: boolean } = {},
 ): Promise<SipAgentStage> {
   const clock = hostClock;
-  const store = memoryStore({ projections, clock });
+  let appendMs = 0;
+  const memory = memoryStore({ projections, clock });
+  const store: typeof memory = {
+    ...memory,
+    async append(...args) {
+      if (appendMs > 0) await new Promise<void>((resolve) => clock.timer(appendMs, resolve));
+      return memory.append(...args);
+    },
+  };
   const faults: string[] = [];
   const refused: string[] = [];
   const channels = new Map<string, ChannelCallbacks>();
@@ -105,6 +115,9 @@ export async function sipAgentStage(
     tcp: agent.listening[1]?.port ?? 0,
     drain() {
       draining = true;
+    },
+    slowAppends(ms) {
+      appendMs = ms;
     },
     async story() {
       const told = await recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream));

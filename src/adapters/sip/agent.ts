@@ -2,14 +2,16 @@
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
-import { type Hop, responseHop } from '../../wire/sip/hop.ts';
+import { splitList } from '../../wire/sip/headers.ts';
+import { type Hop, isReliable } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { answers } from './answer.ts';
+import { bareAnswers } from './bare-answers.ts';
 import { hostPort } from './host-port.ts';
 import type { ListenAddress } from './listen-address.ts';
-import { evidenceOf, observe } from './observe.ts';
-import type { ObserveOptions } from './observe-options.ts';
+import { observe } from './observe.ts';
+import { evidenceOf, type ObserveOptions } from './observe-options.ts';
 import { perform } from './perform.ts';
 import { type NextHop, router } from './route.ts';
 import { openSipTransports, type SipTransports } from './transport.ts';
@@ -32,13 +34,19 @@ export interface SipAgent {
   readonly kind: 'open';
   readonly listening: readonly ListenAddress[];
   readonly effects: SipEffects;
-  /** From now on requests are answered; earlier ones are dropped, and their senders repeat them. */
+  /**
+   * From now on requests are answered, those too that came over TCP before, whose senders do not
+   * repeat them; of those over UDP the next repetition is.
+   */
   serve(): void;
   counts(): ReturnType<TransactionLayer['counts']> & ReturnType<SipTransports['counts']>;
   close(): Promise<void>;
 }
 
 const ACK = [0x41, 0x43, 0x4b, 0x20];
+
+/** Requests over TCP that wait for `serve`; more are dropped, and told. */
+const EARLY_MAX = 1_000;
 
 /** The ACK to a failure is the transaction layer's own; all else is recorded where it is made. */
 function isAck(octets: Uint8Array): boolean {
@@ -49,34 +57,49 @@ export async function openSipAgent(
   options: SipAgentOptions,
 ): Promise<SipAgent | { readonly kind: 'failed'; readonly failures: readonly string[] }> {
   const { clock, signals, identity, onFault } = options;
+  // A step of the wall clock must not end transactions or connections early.
+  const steady = { now: () => performance.now(), timer: clock.timer };
   let serving = false;
   let layer: TransactionLayer | undefined;
+  const early: (readonly [SipMessage, Hop])[] = [];
   const render = answers(identity, () => clock.now());
-  const observed = observe(options);
+  const onRequest = observe({
+    ...options,
+    tagFor,
+    contact: (source) => identity.contact(reachable(source)),
+  });
+  const bare = bareAnswers({ ...options, render, tagFor, send });
+
+  /** A defect in handling one message must not end the service of all others. */
+  function guarded(source: Hop, handle: () => void): void {
+    try {
+      handle();
+    } catch (fault) {
+      onFault(`message from ${hostPort(source.host, source.port)}`, fault);
+    }
+  }
+
+  function receive(message: SipMessage, source: Hop): void {
+    const remote = hostPort(source.host, source.port);
+    const isRequest = message.start.kind === 'request';
+    if (isRequest && !options.trusted(source.host)) {
+      options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
+      if (serving) bare.stranger(message, source);
+    } else if (serving || !isRequest) layer?.receive(message, source);
+    else if (isReliable(source) && early.length < EARLY_MAX) early.push([message, source]);
+    else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
+  }
+
   const opened = await openSipTransports({
     listen: options.listen,
-    clock,
+    clock: steady,
+    trusted: options.trusted,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    onMessage(message, source) {
-      try {
-        const isRequest = message.start.kind === 'request';
-        if (isRequest && !options.trusted(source.host)) stranger(message, source);
-        else if (serving || !isRequest) layer?.receive(message, source);
-      } catch (fault) {
-        // A defect in handling one message must not end the service of all others.
-        onFault(`message from ${hostPort(source.host, source.port)}`, fault);
-      }
-    },
+    onMessage: (message, source) => guarded(source, () => receive(message, source)),
     onRefusal(refusal, source) {
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
-      try {
-        const octets = serving ? observed.refusal(refusal, source) : undefined;
-        const broken = refusal.message;
-        if (octets && !isAmplified(octets, broken, source)) send(octets, answerHop(broken, source));
-      } catch (fault) {
-        onFault(`refusal to ${remote}`, fault);
-      }
+      if (serving) guarded(source, () => bare.unreadable(refusal, source));
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -95,32 +118,20 @@ export async function openSipAgent(
     }, unsent);
   }
 
-  /**
-   * One answer without a transaction, the same each time (RFC 3261 §8.2.7), and no evidence: who is
-   * not trusted can neither have answers repeated nor fill the log.
-   */
-  function stranger(request: SipMessage, source: Hop): void {
-    const remote = hostPort(source.host, source.port);
-    options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
-    if (!serving || isAck(request.octets)) return;
-    const toTag = identity.tagOf(`${request.first('via')} ${request.first('call-id')}`);
-    const octets = render(request, source, { status: 403, toTag });
-    if (!isAmplified(octets, request, source)) send(octets, answerHop(request, source));
+  /** The same for an INVITE and its CANCEL (RFC 3261 §9.2), and whenever the request comes again. */
+  function tagFor(request: SipMessage): string {
+    const [via] = splitList(request.first('via') ?? '');
+    return identity.tagOf(`${via} ${request.first('call-id')}`);
   }
 
-  /**
-   * RFC 3261 §18.2.2, also for what cannot be read as a whole. The `maddr` of who is not trusted is
-   * not followed: it would aim our answers at others.
-   */
-  function answerHop(request: SipMessage | undefined, source: Hop): Hop {
-    const hop = request ? responseHop(request, source) : source;
-    return options.trusted(source.host) ? hop : { ...hop, host: source.host };
-  }
-
-  /** Who can forge a source address must gain nothing by it (RFC 3261 §26.1.5). */
-  function isAmplified(answer: Uint8Array, to: SipMessage | undefined, source: Hop): boolean {
-    if (source.transport !== 'udp' || options.trusted(source.host)) return false;
-    return answer.length > (to?.octets.length ?? 0);
+  /** Our end of a connection that we opened has a port at which nobody else reaches us. */
+  function reachable(source: Hop): Hop {
+    const own = transports.listening.filter(({ transport }) => transport === source.transport);
+    const at = source.local.lastIndexOf(':');
+    const [first] = own;
+    const taken = own.some(({ port }) => port === Number(source.local.slice(at + 1)));
+    if (taken || !first) return source;
+    return { ...source, local: `${source.local.slice(0, at)}:${first.port}` };
   }
 
   function localFor(transport: 'udp' | 'tcp', host: string): string | undefined {
@@ -133,7 +144,7 @@ export async function openSipAgent(
 
   const performed = perform({
     ...options,
-    router: router({ views: options.views, nextHop: options.nextHop, localFor }),
+    router: router({ views: options.views, nextHop: options.nextHop, localFor, onFault }),
     layer() {
       if (!layer) throw new Error('an effect was performed before the SIP side was opened');
       return layer;
@@ -141,26 +152,35 @@ export async function openSipAgent(
     send,
   });
   layer = transactionLayer({
-    // A step of the wall clock must not end transactions early.
-    clock: { now: () => performance.now(), timer: clock.timer },
+    clock: steady,
     send(octets, hop) {
       if (isAck(octets)) signals.sent(octets, evidenceOf(hop));
       return transports.send(octets, hop);
     },
     answer(request, source, status) {
-      const octets = render(request, source, { status });
+      const octets = render(request, source, { status, toTag: tagFor(request) });
       signals.sent(octets, evidenceOf(source));
       return octets;
     },
     user: {
-      onRequest: observed.request,
+      onRequest,
       onAck: (message, source) => signals.received(message.octets, evidenceOf(source)),
+      onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
+      onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
       onCancel(invite) {
-        const octets = render(invite.request, invite.source, { status: 487 });
-        signals.sent(octets, evidenceOf(invite.source));
-        invite.respond(octets, 487);
+        const { request, source } = invite;
+        const octets = render(request, source, { status: 487, toTag: tagFor(request) });
+        if (invite.respond(octets, 487)) signals.sent(octets, evidenceOf(source));
       },
-      onStrayResponse: performed.strayResponse,
+      onStrayResponse(response, source) {
+        // Call-IDs of ours are not to be guessed: a response with one is no stranger's.
+        const known = identity.deliveryOf(response.first('call-id') ?? '') !== undefined;
+        if (known || options.trusted(source.host)) performed.strayResponse(response, source);
+        else {
+          const remote = hostPort(source.host, source.port);
+          options.onRefusedTraffic('stray response', 'RFC 3261 §18.1.2', remote);
+        }
+      },
       onLost: (transaction, reason) =>
         onFault(`answer to ${hostPort(transaction.source.host, transaction.source.port)}`, reason),
     },
@@ -172,6 +192,9 @@ export async function openSipAgent(
     effects: performed.effects,
     serve() {
       serving = true;
+      for (const [message, source] of early.splice(0)) {
+        guarded(source, () => receive(message, source));
+      }
     },
     counts: () => ({ ...open.counts(), ...transports.counts() }),
     async close() {

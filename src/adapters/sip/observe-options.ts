@@ -1,7 +1,11 @@
 import type { Signals } from '../../deferral/signals.ts';
 import type { Submit } from '../../engine/input.ts';
 import type { Clock, Digest, Identifiers, Views } from '../../engine/ports.ts';
+import type { Evidence } from '../../engine/recorded.ts';
 import type { Runner } from '../../engine/runner.ts';
+import type { Hop } from '../../wire/sip/hop.ts';
+import type { SipMessage } from '../../wire/sip/message.ts';
+import { hostPort } from './host-port.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
 /** What the observing side needs of the engine. */
@@ -20,4 +24,18 @@ export interface ObserveOptions {
   trusted(address: string): boolean;
   /** New work is refused. */
   draining(): boolean;
+}
+
+/** With what the agent knows of its own ends. */
+export interface ObserveContext extends ObserveOptions {
+  /** Our Contact as the peer of a request reaches it. */
+  contact(source: Hop): string;
+  /** A To-tag that is the same for an INVITE and its CANCEL. */
+  tagFor(request: SipMessage): string;
+  onFault(where: string, fault: unknown): void;
+}
+
+export function evidenceOf(hop: Hop): Evidence {
+  const { transport, local, host, port } = hop;
+  return { protocol: 'sip', transport, local, remote: hostPort(host, port) };
 }

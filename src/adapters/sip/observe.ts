@@ -2,28 +2,18 @@
  * What arrives over SIP becomes inputs, and outcomes become answers. The checks come in the order of
  * RFC 3261 §8.2: method, Request-URI, Require, then the method's own.
  */
-import { accountName, deliveryStream } from '../../deferral/account.ts';
+import { accountName } from '../../deferral/account.ts';
 import { depositOf } from '../../deferral/deposit.ts';
-import type { Evidence } from '../../engine/recorded.ts';
-import type { PushDialog } from '../../machines/delivery/effects.ts';
 import { isLargeMode } from '../../wire/large-mode.ts';
 import { parseMsrpMedia } from '../../wire/sdp/msrp-media.ts';
 import { parseMediaType, parseTokens } from '../../wire/sip/headers.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import type { Refusal, SipMessage } from '../../wire/sip/message.ts';
+import type { SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
-import {
-  ALLOWED_METHODS,
-  answers,
-  byeVerdict,
-  DRAINING,
-  depositVerdict,
-  type Verdict,
-} from './answer.ts';
-import { hostPort } from './host-port.ts';
-import type { ObserveOptions } from './observe-options.ts';
+import { ALLOWED_METHODS, answers, DRAINING, depositVerdict, type Verdict } from './answer.ts';
+import { observeDialog } from './observe-dialog.ts';
+import { evidenceOf, type ObserveContext } from './observe-options.ts';
 import { observeRegister } from './observe-register.ts';
 
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
@@ -31,35 +21,29 @@ const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set(['timer']);
 const METHODS: ReadonlySet<string> = new Set(ALLOWED_METHODS.split(', '));
 /** Methods that only make sense within a dialog (RFC 3261 §12.2.2). */
 const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE']);
+/** Methods that make sense within a dialog and outside. */
+const ANYWHERE: ReadonlySet<string> = new Set(['MESSAGE', 'OPTIONS']);
 const SDP = 'application/sdp';
-
-export function evidenceOf(hop: Hop): Evidence {
-  const { transport, local, host, port } = hop;
-  return { protocol: 'sip', transport, local, remote: hostPort(host, port) };
-}
 
 function toTagOf(request: SipMessage): string | undefined {
   return parseNameAddr(request.first('to') ?? '')?.tag;
 }
 
-export interface Observe {
-  request(transaction: ServerTransaction): void;
-  /** Traffic that is no message to go on with; what to answer, if anything. */
-  refusal(refusal: Refusal, source: Hop): Uint8Array | undefined;
-}
-
-export function observe(
-  options: ObserveOptions & { onFault(where: string, fault: unknown): void },
-): Observe {
+/** What becomes of each new request. */
+export function observe(options: ObserveContext): (transaction: ServerTransaction) => void {
   const { clock, signals, identity } = options;
   const render = answers(identity, () => clock.now());
+  const dialogs = observeDialog(options);
 
   function responder(transaction: ServerTransaction): (verdict: Verdict) => void {
     const { request, source } = transaction;
+    const isInvite = request.start.kind === 'request' && request.start.method === 'INVITE';
     return (verdict) => {
-      const octets = render(request, source, verdict);
-      transaction.respond(octets, verdict.status);
-      signals.sent(octets, evidenceOf(source));
+      // RFC 3261 §9.2: the answer to a CANCEL of it will have the same tag.
+      const tagged = isInvite ? { toTag: options.tagFor(request), ...verdict } : verdict;
+      const octets = render(request, source, tagged);
+      // What came too late was not sent (RFC 4320 §4.2).
+      if (transaction.respond(octets, verdict.status)) signals.sent(octets, evidenceOf(source));
     };
   }
 
@@ -90,12 +74,18 @@ export function observe(
     return method === 'MESSAGE' || (method === 'INVITE' && toTagOf(request) === undefined);
   }
 
-  /** A subscriber of the served domain, by Request-URI (A-41). */
+  /** The account of a subscriber of the served domain; the domain itself is none. */
+  function subscriber(uri: string): string | undefined {
+    const { scheme, host, user } = parseUri(uri) ?? {};
+    const isOurs = scheme === 'tel' || (host === options.domain && user !== undefined);
+    return isOurs ? accountName(uri) : undefined;
+  }
+
+  /** By Request-URI; when that names this server, as the core says whom it called (A-41). */
   function addressee(request: SipMessage): string | undefined {
     const uri = request.start.kind === 'request' ? request.start.uri : '';
-    const { scheme, host } = parseUri(uri) ?? {};
-    if (scheme !== 'tel' && host !== options.domain) return undefined;
-    return accountName(uri);
+    const called = parseNameAddr(request.first('p-called-party-id') ?? '')?.uri;
+    return subscriber(uri) ?? subscriber(called ?? '');
   }
 
   async function message(transaction: ServerTransaction): Promise<void> {
@@ -121,55 +111,6 @@ export function observe(
     });
   }
 
-  /** The delivery whose dialog a request of the client belongs to; tags and all. */
-  async function dialogOf(request: SipMessage): Promise<string | undefined> {
-    const delivery = identity.deliveryOf(request.first('call-id') ?? '');
-    if (delivery === undefined) return undefined;
-    const ours = toTagOf(request);
-    const theirs = parseNameAddr(request.first('from') ?? '')?.tag;
-    if (ours !== identity.fromTagOf(delivery)) return undefined;
-    const state = await options.runner.state(deliveryStream(delivery));
-    const { dialog } = state.context as { readonly dialog: PushDialog | null };
-    const open = state.value === 'pushing' || state.value === 'bye';
-    return open && dialog?.toTag === theirs ? delivery : undefined;
-  }
-
-  async function inDialog(transaction: ServerTransaction, method: string): Promise<void> {
-    const { request, source } = transaction;
-    const respond = responder(transaction);
-    const evidence = evidenceOf(source);
-    const delivery = await dialogOf(request);
-    if (delivery === undefined) {
-      signals.received(request.octets, evidence);
-      return respond({ status: 481 });
-    }
-    if (method !== 'BYE') {
-      signals.received(request.octets, evidence);
-      // A refresh changes nothing here; another description is not taken (RFC 3261 §14.2).
-      const refreshes = method === 'UPDATE' && request.body.length === 0;
-      return respond({
-        status: refreshes ? 200 : 488,
-        headers: [['Contact', identity.contact(source)]],
-      });
-    }
-    const reason = request.first('reason');
-    await options.submit(
-      deliveryStream(delivery),
-      {
-        type: 'ByeReceived',
-        at: clock.now(),
-        data: reason === undefined ? {} : { reason },
-        cause: `bye received ${request.first('cseq') ?? ''}`,
-        octets: signals.evidence(request.octets, 'sip'),
-        evidence,
-      },
-      ({ outcome }) => {
-        if (outcome !== 'accepted') signals.received(request.octets, evidence);
-        respond(byeVerdict(outcome));
-      },
-    );
-  }
-
   /** Session mode is not deferrable, and Large mode needs a session that takes messages (§1.4). */
   function invite(transaction: ServerTransaction): void {
     const { request } = transaction;
@@ -184,10 +125,16 @@ export function observe(
     else respond({ status: judged.verdict === 'no' ? judged.status : 480 });
   }
 
+  /** RFC 3261 §12.2.2: a To-tag names a dialog, and what names none that is known is answered 481. */
+  async function strayVerdict(method: string, request: SipMessage): Promise<Verdict | undefined> {
+    if (!ANYWHERE.has(method) || toTagOf(request) === undefined) return undefined;
+    return (await dialogs.isWithin(request)) ? undefined : { status: 481 };
+  }
+
   async function dispatch(transaction: ServerTransaction): Promise<void> {
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
-    const verdict = precheck(request);
+    const verdict = precheck(request) ?? (await strayVerdict(method, request));
     if (!verdict && method === 'MESSAGE') return message(transaction);
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {
@@ -195,7 +142,7 @@ export function observe(
     }
     const within = method === 'INVITE' && toTagOf(request) !== undefined;
     if (!verdict && (IN_DIALOG.has(method) || within)) {
-      return inDialog(transaction, method);
+      return dialogs.request(transaction, responder(transaction));
     }
     signals.received(request.octets, evidence);
     const respond = responder(transaction);
@@ -212,16 +159,10 @@ export function observe(
     });
   }
 
-  return {
-    request(transaction) {
-      dispatch(transaction).catch((fault: unknown) => {
-        options.onFault('sip request', fault);
-        if (!transaction.answered) responder(transaction)({ status: 500 });
-      });
-    },
-    refusal({ status, message: broken }, source) {
-      if (status === null || broken === undefined) return undefined;
-      return render(broken, source, { status });
-    },
+  return (transaction) => {
+    dispatch(transaction).catch((fault: unknown) => {
+      options.onFault('sip request', fault);
+      if (!transaction.answered) responder(transaction)({ status: 500 });
+    });
   };
 }

@@ -4,7 +4,7 @@ import { parseStreamName } from '../../engine/stream-name.ts';
 import type { PushDialog } from '../../machines/delivery/effects.ts';
 import { ackFor2xx, nextHopUri, requestInDialog } from '../../wire/sip/dialog.ts';
 import { parseSessionExpires } from '../../wire/sip/headers.ts';
-import { evidenceOf } from './observe.ts';
+import { evidenceOf } from './observe-options.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, viaOf } from './push-requests.ts';
 

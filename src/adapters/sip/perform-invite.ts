@@ -17,7 +17,7 @@ import type { Hop } from '../../wire/sip/hop.ts';
 import { ackForFailure, cancelFor } from '../../wire/sip/invite-requests.ts';
 import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
-import { evidenceOf } from './observe.ts';
+import { evidenceOf } from './observe-options.ts';
 import { type Params, type PushContext, statusOf } from './push-context.ts';
 import { inviteBranch, renderInvite } from './push-requests.ts';
 import type { Route } from './route.ts';

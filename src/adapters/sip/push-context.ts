@@ -5,8 +5,8 @@ import type { DeliveryEffect } from '../../machines/delivery/effects.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import type { TransactionLayer } from '../../wire/sip/transaction.ts';
-import { evidenceOf } from './observe.ts';
 import type { ObserveOptions } from './observe-options.ts';
+import { evidenceOf } from './observe-options.ts';
 import type { Router } from './route.ts';
 
 export interface PushContextOptions

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Views } from '../../engine/ports.ts';
 import type { Binding } from '../../machines/mailbox/events.ts';
-import { registrationView } from '../../projections/registrations.ts';
+import { type RegistrationRow, registrationView } from '../../projections/registrations.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { hostPort } from './host-port.ts';
@@ -33,6 +33,7 @@ export function router(options: {
   readonly nextHop: NextHop | undefined;
   /** Our own end towards a peer: `host:port` of the listener of that transport and family. */
   localFor(transport: 'udp' | 'tcp', host: string): string | undefined;
+  onFault(where: string, fault: unknown): void;
 }): Router {
   const { views, nextHop, localFor } = options;
 
@@ -55,22 +56,20 @@ export function router(options: {
     const [transport, address = ''] = source.split(' ');
     const colon = address.lastIndexOf(':');
     const port = Number(address.slice(colon + 1));
-    return hopTo(transport === 'tcp' ? 'tcp' : 'udp', address.slice(0, colon), port);
+    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+    return hopTo(transport === 'tcp' ? 'tcp' : 'udp', host, port);
   }
 
-  /** A client whose contact is not where its REGISTER came from is reached where it came from. */
-  function hopOfBinding({ contact, source }: Binding): Hop | undefined {
+  /** Where a client is reached whose contact is not where its REGISTER came from (RFC 5626 §3). */
+  function seenElsewhere({ contact, source }: Binding): Hop | undefined {
+    const seen = source === undefined ? undefined : hopOfSource(source);
     const named = hopOfUri(contact);
-    if (source === undefined) return named;
-    const seen = hopOfSource(source);
-    return named && seen && named.host !== seen.host ? seen : (named ?? seen);
+    return seen && named?.host !== seen.host ? seen : undefined;
   }
 
-  async function binding(account: string, at: number): Promise<Binding | undefined> {
-    const row = await views.get(registrationView, account);
-    const usable = (row?.bindings ?? []).filter((b) => b.im !== false && b.expiresAt > at);
-    // The client that registered last is the one that is there now.
-    return usable.at(-1);
+  /** The client that registered last is the one that is there now. */
+  function newest(row: RegistrationRow | undefined, at: number): Binding | undefined {
+    return row?.bindings.findLast((b) => b.im !== false && b.expiresAt > at);
   }
 
   async function toSubscriber(account: string, at: number): Promise<Route | undefined> {
@@ -80,16 +79,34 @@ export function router(options: {
       const route = `<sip:${hostPort(host, port)};transport=${transport};lr>`;
       return hop && { hop, routes: [route] };
     }
-    const chosen = await binding(account, at);
-    const hop = chosen && hopOfBinding(chosen);
+    const chosen = newest(await views.get(registrationView, account), at);
+    if (!chosen) return undefined;
+    const hop = seenElsewhere(chosen) ?? hopOfUri(chosen.contact);
     return hop && { hop, routes: [] };
+  }
+
+  /** A dialog's target behind a NAT is the contact that was registered: it is where that is. */
+  async function translated(uri: string, account: string): Promise<Hop | undefined> {
+    const row = await views.get(registrationView, account);
+    const host = parseUri(uri)?.host;
+    const same = row?.bindings.findLast(({ contact }) => parseUri(contact)?.host === host);
+    return same && seenElsewhere(same);
+  }
+
+  async function wayTo(uri: string, account: string, at: number): Promise<Hop | undefined> {
+    if (!nextHop) {
+      const hop = (await translated(uri, account)) ?? hopOfUri(uri);
+      if (hop) return hop;
+    }
+    return (await toSubscriber(account, at))?.hop;
   }
 
   return {
     toSubscriber,
     async toUri(uri, account, at) {
-      if (nextHop) return (await toSubscriber(account, at))?.hop;
-      return hopOfUri(uri) ?? (await toSubscriber(account, at))?.hop;
+      const hop = await wayTo(uri, account, at);
+      if (!hop) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
+      return hop;
     },
   };
 }
