@@ -96,10 +96,10 @@ export function performInvite(context: PushContext, channels: Channels) {
       ...(contact === undefined ? {} : { contact }),
       ...(allow === '' ? {} : { allow }),
     };
-    void fact(delivery, 'InviteProgressed', data, `progressed ${statusOf(response)} ${allow}`, {
-      message: response,
-      hop,
-    });
+    // The second INVITE after a 422 may progress in the same words: another event.
+    const { number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
+    const cause = `progressed ${number} ${statusOf(response)} ${allow}`;
+    void fact(delivery, 'InviteProgressed', data, cause, { message: response, hop });
   }
 
   /** The INVITE of an earlier process, without its SDP: for what must repeat its headers. */
