@@ -1,7 +1,7 @@
 /** Flag > environment > file > default; what is not known is an error, not a surprise. */
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { type HostPort, isUnspecified, type SipAddress } from './listen-address.ts';
+import { type HostPort, hostPortText, isUnspecified, type SipAddress } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName, settingsSchema } from './settings.ts';
@@ -187,7 +187,31 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     const where = placeOf(setting, sources.file);
     return { kind: 'failure', problems: [{ what, where, todo }] };
   }
+  const unreachable = unreachableHop(config);
+  const hopSetting = unreachable && effective.get('next-hop');
+  if (hopSetting) {
+    const { what, todo } = unreachable;
+    return {
+      kind: 'failure',
+      problems: [{ what, where: placeOf(hopSetting, sources.file), todo }],
+    };
+  }
   return { kind: 'configuration', config, effective: [...effective.values()] };
+}
+
+/** Requests leave by an address that is listened on: without one of its kind none ever would. */
+function unreachableHop({ sipListen, nextHop }: ServeConfig) {
+  if (nextHop === undefined) return undefined;
+  const { transport, host } = nextHop;
+  const v6 = host.includes(':');
+  if (sipListen.some((own) => own.transport === transport && own.host.includes(':') === v6)) {
+    return undefined;
+  }
+  const family = v6 ? 'IPv6' : 'IPv4';
+  return {
+    what: `nothing can be sent to ${transport}://${hostPortText(nextHop)}`,
+    todo: `add an address ${transport}://… of ${family} to --sip-listen, or name another next hop`,
+  };
 }
 
 /** An address that stands for all of the machine's, so that it says nothing to a peer. */

@@ -152,6 +152,18 @@ describe('configuration', () => {
     expect(configuration({ flags }).config.advertise).toBe('192.0.2.1');
   });
 
+  it.each([
+    ['sip:192.0.2.1;transport=tcp', 'udp://127.0.0.1:5060', 'tcp://… of IPv4'],
+    ['sip:[2001:db8::1]', 'udp://127.0.0.1:5060', 'udp://… of IPv6'],
+  ])('turns down next hop %s when it listens on %s alone', (nextHop, listen, wanted) => {
+    const [problem] = problems({ flags: { 'next-hop': nextHop, 'sip-listen': listen } });
+    expect(problem?.where).toBe('--next-hop');
+    expect(problem?.todo).toContain(wanted);
+    const other = `${listen},tcp://127.0.0.1:5060,udp://[::1]:5060`;
+    const flags = { 'next-hop': nextHop, 'sip-listen': other };
+    expect(configuration({ flags }).config.nextHop).toBeDefined();
+  });
+
   it('names the place of a bad value: variable, or key and file', () => {
     const environment = { RESTANTE_JOURNAL: 'x' };
     expect(problems({ environment })[0]?.where).toBe('RESTANTE_JOURNAL');
