@@ -21,6 +21,12 @@ export interface ChannelOffer {
 export interface Channels {
   /** Announces the session of this delivery; its id is unguessable (REF-4975-7). */
   offer(delivery: string): ChannelOffer;
+  /**
+   * Keeps the peer's path of this delivery in the process and returns the form of it that may be
+   * recorded, session ids cut (RFC 4975 §14.1: they must stay unknown); `open` is given that form.
+   * Absent where a path is no secret.
+   */
+  conceal?(delivery: string, path: readonly string[]): readonly string[];
   /** Connects, or waits for the peer to connect, as the answer says (RFC 4975 §5.4, RFC 6135). */
   open(delivery: string, end: ChannelEnd, on: ChannelCallbacks): void;
   /** Messages go out in the order of the calls. */

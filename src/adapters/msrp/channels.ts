@@ -2,6 +2,7 @@
 import type { Channels } from '../../deferral/channel.ts';
 import { hex } from '../../engine/identity.ts';
 import { renderMsrpUri } from '../../wire/msrp/uri.ts';
+import { type Cut, cutSessionIds, withoutCuts } from '../../wire/redaction.ts';
 import type { EndpointSession, MsrpEndpoint } from './endpoint.ts';
 
 /** RFC 4975 §14.1 asks for 80 bits of randomness; 128 (REF-4975-7). */
@@ -11,6 +12,8 @@ interface Opened {
   readonly sessionId: string;
   /** Gives the announced id up. */
   readonly release: () => void;
+  /** Paths of the peer by the form in which they are recorded: each fork has its own. */
+  readonly paths: Map<string, readonly string[]>;
   session?: EndpointSession;
 }
 
@@ -40,8 +43,14 @@ export function msrpChannels(options: {
       // An INVITE that is sent again after a 422 offers the same session.
       if (known) return { host, port: endpoint.port, sessionId: known.sessionId };
       const sessionId = hex(random(SESSION_ID_OCTETS));
-      opened.set(delivery, { sessionId, release: endpoint.reserve(sessionId) });
+      const release = endpoint.reserve(sessionId);
+      opened.set(delivery, { sessionId, release, paths: new Map() });
       return { host, port: endpoint.port, sessionId };
+    },
+    conceal(delivery, path) {
+      const shown = path.map(withoutSessionId);
+      opened.get(delivery)?.paths.set(shown.join(' '), path);
+      return shown;
     },
     open(delivery, end, on) {
       const known = opened.get(delivery);
@@ -51,7 +60,7 @@ export function msrpChannels(options: {
       }
       const request = {
         localUri: localUri(known.sessionId),
-        remotePath: end.path,
+        remotePath: known.paths.get(end.path.join(' ')) ?? end.path,
         on: {
           takenBack: (key: string, status: number) => on.takenBack(key, status),
           lost: (reason: string) => on.lost(reason),
@@ -78,4 +87,11 @@ export function msrpChannels(options: {
       void known?.session?.close();
     },
   };
+}
+
+function withoutSessionId(uri: string): string {
+  const octets = new TextEncoder().encode(uri);
+  const cuts: Cut[] = [];
+  cutSessionIds(octets, 0, octets.length, cuts);
+  return new TextDecoder().decode(withoutCuts(octets, cuts));
 }

@@ -48,6 +48,8 @@ export function performInvite(context: PushContext, channels: Channels) {
     const { remoteTarget, routeSet } = dialogFrom2xx(response, response);
     const allow = response.all('allow').join(', ');
     const session = parseSessionExpires(response.first('session-expires') ?? '');
+    const judged = { assumeMultipart: false, wrappedNeeded: WRAPPED_NEEDED };
+    const answer = judgeAnswer(response.body, judged);
     const data: InviteAnsweredData = {
       status: statusOf(response),
       toTag,
@@ -56,10 +58,11 @@ export function performInvite(context: PushContext, channels: Channels) {
       ...(allow === '' ? {} : { allow }),
       ...(session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {}),
       ...(session?.refresher ? { refresher: session.refresher } : {}),
-      answer: judgeAnswer(response.body, {
-        assumeMultipart: false,
-        wrappedNeeded: WRAPPED_NEEDED,
-      }),
+      // RFC 4975 §14.1: who knows the path can take the session.
+      answer:
+        answer.acceptable && channels.conceal
+          ? { ...answer, path: channels.conceal(delivery, answer.path) }
+          : answer,
     };
     const told = { message: response, hop };
     void fact(delivery, 'InviteAnswered', data, `answered ${toTag}`, told).then((outcome) => {

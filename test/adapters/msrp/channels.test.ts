@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { msrpChannels } from '../../../src/adapters/msrp/channels.ts';
-import { bind, closeEndpoints, endpoint, raw, uri } from './loopback.ts';
+import { bind, closeEndpoints, endpoint, raw, text, uri } from './loopback.ts';
 
 afterEach(closeEndpoints);
 
@@ -13,4 +13,44 @@ it('an offer that nobody answered is given up: its session id is unknown [RFC 49
   channels.close('d1');
   expect(await raw(server, bind(uri(server, sessionId)))).toContain('MSRP abcd 481 ');
   expect(channels.offer('d1').sessionId, 'another delivery, another secret').not.toBe(sessionId);
+});
+
+it('what is recorded of the path of a peer names no session, and still opens it [RFC 4975 §14.1]', async () => {
+  const [server, client] = [await endpoint(), await endpoint()];
+  const channels = msrpChannels({ endpoint: server, random: (octets) => randomBytes(octets) });
+  const { sessionId } = channels.offer('d1');
+  const got: string[] = [];
+  const answer = uri(client, '2s93i9ek2a');
+  client.acceptSession({
+    localUri: answer,
+    remotePath: [uri(server, sessionId)],
+    on: {
+      message(message, respond) {
+        got.push(text(message.body));
+        respond(200);
+      },
+    },
+  });
+  const path = channels.conceal?.('d1', [answer]) ?? [];
+  expect(path).toEqual([`msrp://127.0.0.1:${client.port}/2s93...;tcp`]);
+  const lost: string[] = [];
+  await new Promise<void>((bound) =>
+    channels.open(
+      'd1',
+      { path, setup: 'passive' },
+      {
+        bound: () => bound(),
+        lost: (reason) => lost.push(reason),
+        takenBack() {},
+      },
+    ),
+  );
+  const message = {
+    key: '1',
+    messageId: 'm123',
+    contentType: 'text/plain',
+    body: Buffer.from('hi'),
+  };
+  expect(await channels.send('d1', message)).toEqual({ outcome: 'acknowledged' });
+  expect([got, lost]).toEqual([['hi'], []]);
 });
