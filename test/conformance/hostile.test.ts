@@ -235,6 +235,17 @@ describe('a server that trusts other networks', () => {
     expect(victim.received).toEqual([]);
   });
 
+  it('port 0 in a Via, of a request or of what cannot be read: the server goes on', async () => {
+    const line = await peer.datagrams(server.sipPort);
+    const nowhere = request('OPTIONS', 900).replace('h;rport', '127.0.0.1:0');
+    line.send(nowhere);
+    line.send(nowhere.replace('CSeq:1', 'CSeq:one'));
+    line.send(request('OPTIONS', 901));
+    expect(String(await line.next())).toMatch(/^SIP\/2\.0 403 /);
+    expect(server.process.exitCode).toBeNull();
+    expect(server.log()).not.toMatch(/"level":"(error|fatal)"/);
+  });
+
   it('the same request again: the same To tag [RFC 3261 §8.2.7]', async () => {
     const line = await peer.datagrams(server.sipPort);
     const tags: (string | undefined)[] = [];
