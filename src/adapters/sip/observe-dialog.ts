@@ -3,7 +3,7 @@ import { deliveryStream } from '../../deferral/account.ts';
 import type { Outcome } from '../../engine/input.ts';
 import type { PushDialog } from '../../machines/delivery/effects.ts';
 import { parseContacts } from '../../wire/sip/contact.ts';
-import { parseCSeq, parseSessionExpires } from '../../wire/sip/headers.ts';
+import { parseCSeq, parseSessionExpires, parseTokens } from '../../wire/sip/headers.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
@@ -16,6 +16,15 @@ const SESSION_SECONDS_MIN = 90;
 /** Dialogs whose last CSeq is remembered: more than are ever open at once. */
 const DIALOGS_MAX = 100_000;
 
+/** What the log says of the dialog that a request is for. */
+interface Found {
+  readonly delivery: string;
+  /** `null`: no 2xx is in the log yet. */
+  readonly dialog: PushDialog | null;
+  /** The session timer is ours to refresh. */
+  readonly refreshes: boolean;
+}
+
 export interface ObserveDialog {
   /** Whether the request belongs to a dialog of ours, tags and all. */
   isWithin(request: SipMessage): Promise<boolean>;
@@ -27,19 +36,20 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
   /** CSeq number of the client's last request in each dialog; after a restart any number is taken. */
   const lastCseq = new Map<string, number>();
 
-  async function dialogOf(request: SipMessage) {
+  async function dialogOf(request: SipMessage): Promise<Found | undefined> {
     const delivery = identity.deliveryOf(request.first('call-id') ?? '');
     if (delivery === undefined) return undefined;
     const ours = parseNameAddr(request.first('to') ?? '')?.tag;
     const theirs = parseNameAddr(request.first('from') ?? '')?.tag;
     if (ours !== identity.fromTagOf(delivery)) return undefined;
     const { value, context } = await options.runner.state(deliveryStream(delivery));
-    const { dialog } = context as { readonly dialog: PushDialog | null };
+    const { dialog, refreshes } = context as Pick<Found, 'dialog' | 'refreshes'>;
+    const found = { delivery, dialog, refreshes };
     if (value === 'pushing' || value === 'bye') {
-      return dialog?.toTag === theirs ? { delivery, dialog } : undefined;
+      return dialog?.toTag === theirs ? found : undefined;
     }
     // The 2xx may be on its way into the log: what came behind it is decided on top of it.
-    return value === 'inviting' || value === 'cancelling' ? { delivery, dialog: null } : undefined;
+    return value === 'inviting' || value === 'cancelling' ? found : undefined;
   }
 
   /** RFC 3261 §12.2.2: whether an older request comes after a newer one. */
@@ -84,31 +94,31 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
     return isUpdate && request.body.length === 0 && keepsTarget;
   }
 
-  /** RFC 4028 §9. The interval asked for becomes ours: we stay the refresher unless they want to be. */
+  /** RFC 4028 §9, table 2: who asks for no other refresher leaves it to who it was, if it can be. */
+  function refresherOf(request: SipMessage, asked: 'uac' | 'uas' | undefined, oursNow: boolean) {
+    const canThey = parseTokens(request.all('supported'))?.includes('timer') === true;
+    return asked ?? (oursNow || !canThey ? 'uas' : 'uac');
+  }
+
   async function refresh(
-    delivery: string,
+    { delivery, refreshes }: Found,
     transaction: ServerTransaction,
     respond: (verdict: Verdict) => void,
   ): Promise<void> {
     const { request, source } = transaction;
-    const contact = ['Contact', options.contact(source)] as const;
     const session = parseSessionExpires(request.first('session-expires') ?? '');
-    if (!session) {
-      signals.received(request.octets, evidenceOf(source));
-      return respond({ status: 200, headers: [contact] });
-    }
-    const seconds = session.intervalMs / 1000;
-    if (seconds < SESSION_SECONDS_MIN) {
+    const seconds = session && session.intervalMs / 1000;
+    if (seconds !== undefined && seconds < SESSION_SECONDS_MIN) {
       signals.received(request.octets, evidenceOf(source));
       return respond({ status: 422, headers: [['Min-SE', String(SESSION_SECONDS_MIN)]] });
     }
-    const { refresher = 'uas' } = session;
-    const headers: Headers = [
-      contact,
+    const refresher = refresherOf(request, session?.refresher, refreshes);
+    const timed: Headers = [
       ['Session-Expires', `${seconds};refresher=${refresher}`],
       ...(refresher === 'uac' ? [['Require', 'timer'] as const] : []),
     ];
-    const data = { sessionExpiresSeconds: seconds };
+    const headers = [['Contact', options.contact(source)] as const, ...(session ? timed : [])];
+    const data = seconds === undefined ? {} : { sessionExpiresSeconds: seconds };
     const fact = { type: 'SessionRefreshed', data, name: 'refresh' };
     await submit(delivery, transaction, fact, (outcome) =>
       respond(outcome === 'unknown' ? unknownVerdict() : { status: 200, headers }),
@@ -135,7 +145,7 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
         return submit(delivery, transaction, fact, (outcome) => respond(byeVerdict(outcome)));
       }
       if (!dialog || !isRefresh(dialog, request)) return refuse(488);
-      return refresh(delivery, transaction, respond);
+      return refresh(found, transaction, respond);
     },
   };
 }

@@ -26,7 +26,9 @@ const ANYWHERE: ReadonlySet<string> = new Set(['MESSAGE', 'OPTIONS']);
 const SDP = 'application/sdp';
 
 function toTagOf(request: SipMessage): string | undefined {
-  return parseNameAddr(request.first('to') ?? '')?.tag;
+  const to = request.first('to') ?? '';
+  // Nearly always there is no such word, and nothing has to be parsed to know it.
+  return /tag/i.test(to) ? parseNameAddr(to)?.tag : undefined;
 }
 
 /** What becomes of each new request. */
@@ -125,16 +127,14 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
     else respond({ status: judged.verdict === 'no' ? judged.status : 480 });
   }
 
-  /** RFC 3261 §12.2.2: a To-tag names a dialog, and what names none that is known is answered 481. */
-  async function strayVerdict(method: string, request: SipMessage): Promise<Verdict | undefined> {
-    if (!ANYWHERE.has(method) || toTagOf(request) === undefined) return undefined;
-    return (await dialogs.isWithin(request)) ? undefined : { status: 481 };
-  }
-
   async function dispatch(transaction: ServerTransaction): Promise<void> {
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
-    const verdict = precheck(request) ?? (await strayVerdict(method, request));
+    let verdict = precheck(request);
+    if (!verdict && ANYWHERE.has(method) && toTagOf(request) !== undefined) {
+      // RFC 3261 §12.2.2: a To-tag names a dialog.
+      if (!(await dialogs.isWithin(request))) verdict = { status: 481 };
+    }
     if (!verdict && method === 'MESSAGE') return message(transaction);
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {

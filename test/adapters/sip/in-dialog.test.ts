@@ -78,11 +78,14 @@ describe('in the dialog of a push', () => {
     const timer = (value: string) => ({ Contact: contact(), 'Session-Expires': value });
     const plain = await ask(within('UPDATE', 1, timer('600')));
     expect(headerOf(plain, 'Session-Expires')).toBe('600;refresher=uas');
+    const capable = { ...timer('600'), Supported: 'timer' };
+    const left = await ask(within('UPDATE', 2, capable));
+    expect(headerOf(left, 'Session-Expires')).toBe('600;refresher=uac');
     expect(headerOf(plain, 'Contact')).toContain(`127.0.0.1:${stage.udp};transport=udp`);
-    const theirs = await ask(within('UPDATE', 2, timer('600;refresher=uac')));
+    const theirs = await ask(within('UPDATE', 3, timer('600;refresher=uac')));
     expect(headerOf(theirs, 'Session-Expires')).toBe('600;refresher=uac');
     expect(headerOf(theirs, 'Require')).toBe('timer');
-    const short = await ask(within('UPDATE', 3, timer('4')));
+    const short = await ask(within('UPDATE', 4, timer('4')));
     expect([status(short), headerOf(short, 'Min-SE')]).toEqual([422, '90']);
     expect(await stage.story()).toContain('delivery SessionRefreshed');
   });
