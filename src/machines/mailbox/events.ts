@@ -14,7 +14,7 @@ export interface Binding {
   readonly im: 'contact' | 'embedded' | 'assumed' | false;
   readonly callId: string;
   readonly cseq: number;
-  /** Feature parameters as registered, `;`-separated, without `expires` and `q` (RFC 3840 §6). */
+  /** Feature parameters as registered, `;`-separated, without `expires` (RFC 3840 §6). */
   readonly features?: string;
   /** Transport address that the REGISTER came from: `udp 192.0.2.17:5060`. */
   readonly source?: string;
