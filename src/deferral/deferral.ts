@@ -36,6 +36,8 @@ export interface DeferralOptions {
   readonly store: EventStore;
   readonly views: Views;
   readonly clock: Clock;
+  /** Milliseconds since any moment that never step, as the wall clock may. Default: `clock.now`. */
+  readonly elapsedMs?: () => number;
   readonly digest: Digest;
   /** Names this node's own streams. */
   readonly node: string;
@@ -94,7 +96,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
   let draining = false;
   let closed = false;
 
-  const timers = createTimers(clock, fire);
+  const timers = createTimers(clock, fire, options.elapsedMs);
 
   const runner = createRunner({
     store,

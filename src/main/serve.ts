@@ -99,6 +99,7 @@ export async function serve(
     digest,
     node,
     secret,
+    elapsedMs: () => performance.now(),
     onFault,
     onOutcome(stream, input, outcome) {
       const machine = parseStreamName(stream).category;

@@ -151,3 +151,56 @@ describe('timers', () => {
     expect(timers.count()).toBe(0);
   });
 });
+
+describe('timers and a wall clock that steps', () => {
+  function stepping() {
+    const steady = simulatedClock(0);
+    const fired: string[] = [];
+    let wallMs = START_MS;
+    const clock = { now: () => wallMs + steady.now(), timer: steady.timer };
+    const timers = createTimers(
+      clock,
+      ({ name }) => fired.push(`${name} after ${steady.now()}`),
+      steady.now,
+    );
+    return {
+      fired,
+      advance: steady.advance,
+      step(ms: number) {
+        wallMs += ms;
+      },
+      start: (name: string, afterMs: number) =>
+        timers.start({ stream: 's', name, dueAt: clock.now() + afterMs, event: 'Due' }),
+    };
+  }
+
+  it('back: each fires when its delay has elapsed, those set since included', () => {
+    const { advance, fired, start, step } = stepping();
+    start('invite', 120_000);
+    start('retry', 200_000);
+    step(-3_600_000);
+    advance(60_000);
+    start('grace', 2_000);
+    advance(1_000_000);
+    expect(fired).toEqual(['grace after 62000', 'invite after 120000', 'retry after 200000']);
+  });
+
+  it('forward: what is due by it fires when it is next looked at', () => {
+    const { advance, fired, start, step } = stepping();
+    start('registration', 7 * DAY_MS);
+    step(7 * DAY_MS);
+    advance(3_600_000);
+    expect(fired).toEqual(['registration after 3600000']);
+  });
+
+  it('back and forward again: what was set before fires as if nothing had happened', () => {
+    const { advance, fired, start, step } = stepping();
+    start('invite', 120_000);
+    step(-3_600_000);
+    start('expiry', 7 * DAY_MS);
+    step(3_600_000);
+    start('grace', 1_000);
+    advance(120_000);
+    expect(fired).toEqual(['grace after 1000', 'invite after 120000']);
+  });
+});
