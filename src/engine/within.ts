@@ -8,6 +8,6 @@ export function within<Result>(
 ): Promise<Result | undefined> {
   return new Promise((resolve, reject) => {
     const cancel = clock.timer(ms, () => resolve(undefined));
-    work.finally(cancel).then(resolve, reject);
+    work.then(resolve, reject).then(cancel);
   });
 }
