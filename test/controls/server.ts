@@ -1,11 +1,10 @@
 /** The built server as a process of its own, on loopback and free ports, in a temporary folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort as freePortOf } from '../../src/adapters/ua/free-port.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const LAUNCHER = join(ROOT, 'bin', 'restante');
@@ -40,14 +39,13 @@ export interface Server {
   remove(): Promise<void>;
 }
 
-/** A TCP port that is free on loopback, most likely also for UDP. */
+/** A port of loopback that is free for UDP and TCP, and stays so while a server is restarted. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
+  for (;;) {
+    const port = await freePortOf('127.0.0.1', 0, 'udp');
+    const both = await freePortOf('127.0.0.1', port, 'tcp').catch(() => undefined);
+    if (both !== undefined) return both;
+  }
 }
 
 /** Resolves when the server is ready; rejects with its log when it is not. */

@@ -80,6 +80,17 @@ function model(stage: DeferralStage) {
 
   return {
     stored,
+    /** The client took an acknowledgement back; it no longer stands if the log has heard of it. */
+    async takenBack(key: string): Promise<void> {
+      let recorded = false;
+      for await (const { type, data } of stage.store.readAll()) {
+        const { id, takesBack } = data as { readonly id?: string; readonly takesBack?: boolean };
+        if (type === 'PushAcknowledged' && id === key) recorded = false;
+        if (type === 'PushFailed' && id === key && takesBack) recorded = true;
+      }
+      if (recorded) settledIds.delete(key);
+      else stage.client.acknowledged.add(key);
+    },
     async check(): Promise<void> {
       const { pushed } = stage.client;
       for (const { message } of pushed.slice(checked)) {
@@ -113,7 +124,7 @@ function model(stage: DeferralStage) {
 async function run(history: readonly Step[]): Promise<void> {
   const stage = await deferralStage();
   const { client } = stage;
-  const { stored, check } = model(stage);
+  const { stored, check, takenBack } = model(stage);
   let serial = 0;
   let dyingIn: number | undefined;
   let dying: 'never' | 'noAnswer' = 'never';
@@ -170,7 +181,7 @@ async function run(history: readonly Step[]): Promise<void> {
         else client.takeBack(key, 413);
         await settled();
         // A REPORT that nobody lived to record is as if it never came.
-        if (hasDied() && step.do === 'takeBack') client.acknowledged.add(key);
+        if (step.do === 'takeBack' && hasDied()) await takenBack(key);
         return;
       }
       case 'cut':

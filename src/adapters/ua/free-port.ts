@@ -1,6 +1,16 @@
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
+
+/**
+ * Below the ports that systems give to outgoing connections (32768 on Linux, 49152 by RFC 6335 §6),
+ * so that nobody takes the port while the program that listens on it is restarted.
+ */
+const FREE_FIRST = 10_000;
+const FREE_LAST = 29_999;
+/** With half of these ports taken, all tries fail once in a million times. */
+const TRIES_MAX = 20;
 
 /**
  * A port that can be bound right now: `port` itself, or any when it is 0. Rejects with what to do
@@ -11,30 +21,31 @@ export async function freePort(
   port: number,
   transport: 'udp' | 'tcp',
 ): Promise<number> {
-  try {
-    return transport === 'udp' ? await freeUdpPort(host, port) : await freeTcpPort(host, port);
-  } catch (cause) {
-    const what = `cannot bind ${transport} port ${port} on ${host}: choose another address or port`;
-    throw new Error(what, { cause });
+  for (let tries = port === 0 ? TRIES_MAX : 1; ; tries -= 1) {
+    const candidate = port === 0 ? randomInt(FREE_FIRST, FREE_LAST + 1) : port;
+    try {
+      await (transport === 'udp' ? bindUdp(host, candidate) : bindTcp(host, candidate));
+      return candidate;
+    } catch (cause) {
+      if (tries > 1) continue;
+      const what = `cannot bind ${transport} port ${candidate} on ${host}`;
+      throw new Error(`${what}: choose another address or port`, { cause });
+    }
   }
 }
 
-async function freeUdpPort(host: string, port: number): Promise<number> {
+async function bindUdp(host: string, port: number): Promise<void> {
   const socket = createSocket('udp4');
   socket.bind(port, host);
   await once(socket, 'listening');
-  const bound = socket.address().port;
   socket.close();
   await once(socket, 'close');
-  return bound;
 }
 
-async function freeTcpPort(host: string, port: number): Promise<number> {
+async function bindTcp(host: string, port: number): Promise<void> {
   const server = createServer();
   server.listen(port, host);
   await once(server, 'listening');
-  const { port: bound } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
-  return bound;
 }
