@@ -194,7 +194,7 @@ describe('deferral: a delivery', () => {
     expect((await stage.story()).at(-1)).toBe('mailbox DeliveryEnded');
   });
 
-  it('C-14: answers a late 2xx with ACK and BYE, once [RFC 3261 §13.2.2.4]', async () => {
+  it('C-14: answers each late 2xx with ACK and BYE [RFC 3261 §13.2.2.4]', async () => {
     const stage = await waiting('m1');
     stage.client.manners.invite = 'silent';
     await stage.register();
@@ -210,7 +210,21 @@ describe('deferral: a delivery', () => {
     stage.client.say(delivery, 'InviteAnswered', late);
     stage.client.say(delivery, 'InviteAnswered', late);
     await settled();
-    expect(stage.client.seen).toEqual(['INVITE', 'ACK late', 'BYE surplus', 'ACK late']);
+    const answered = ['ACK late', 'BYE surplus'];
+    expect(stage.client.seen).toEqual(['INVITE', ...answered, ...answered]);
+  });
+
+  it('sends nothing behind the BYE of a push that is broken off [T-12]', async () => {
+    const names = Array.from({ length: PUSHES_AHEAD_MAX + 6 }, (_, index) => `m${100 + index}`);
+    const stage = await waiting(...names);
+    Object.assign(stage.client.manners, { push: 'silent', bye: 'silent' });
+    await stage.register();
+    const delivery = stage.client.lastDelivery();
+    stage.client.say(delivery, 'DeliveryInterrupted', { account: ROMEO, cause: 'restart' });
+    await settled();
+    const bye = stage.client.seen.indexOf('BYE');
+    expect(bye).toBeGreaterThan(0);
+    expect(sends(stage.client.seen.slice(bye))).toEqual([]);
   });
 
   it('C-11: parks a message that the client refuses five times; the others go through', async () => {

@@ -188,8 +188,13 @@ export function performInvite(context: PushContext, channels: Channels) {
     const delivery = identity.deliveryOf(response.first('call-id') ?? '');
     const { method, number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
     const status = statusOf(response);
-    if (delivery === undefined || method !== 'INVITE' || status < 200) {
+    if (delivery === undefined || method !== 'INVITE' || status === 100) {
       signals.received(response.octets, evidenceOf(source));
+      return;
+    }
+    // After a restart a CANCEL may wait for just this (RFC 3261 §9.1).
+    if (status < 200) {
+      progressed(delivery, response, source);
       return;
     }
     finalResponse(delivery, response, source);

@@ -10,7 +10,7 @@ import type {
 } from './effects.ts';
 import type { InviteAnsweredData } from './events.ts';
 
-export const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
+const NO_DIALOG: PushDialog = { toTag: '', remoteTarget: '', routeSet: [] };
 
 export function channelEnd(data: InviteAnsweredData): ChannelEnd | null {
   if (!data.answer.acceptable) return null;
@@ -130,6 +130,28 @@ export const byeSurplus = {
   }),
 } as const;
 
+export const refreshSession = {
+  type: 'refreshSession',
+  params: ({ context }: Scope): Params<'refreshSession'> => ({
+    account: context.account,
+    dialog: context.dialog ?? NO_DIALOG,
+    cseq: context.cseq,
+    sessionExpiresSeconds: context.sessionExpiresSeconds ?? 0,
+  }),
+} as const;
+
+/** A further BYE for a dialog whose end the peer has not heard of; counted before. */
+export const byeAgain = {
+  type: 'sendBye',
+  params: ({ context, event }: Scope): Params<'sendBye'> => ({
+    account: context.account,
+    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+    cseq: context.cseq,
+    surplus: true,
+    ackFirst: false,
+  }),
+} as const;
+
 export const cancelInvite = {
   type: 'cancelInvite',
   params: ({ context }: Scope): Params<'cancelInvite'> => ({
@@ -164,8 +186,12 @@ export const sayBye = [
   arm('grace'),
 ] as const;
 
+/** The same while messages may be under way: nothing more is sent behind the BYE (T-12, A-31). */
+export const breakOff = [closeChannel, ...sayBye] as const;
+
 /** The same after a restart, when nobody remembers whether the ACK left. */
 export const sayByeAgain = [
+  closeChannel,
   stop('refresh'),
   stop('duration'),
   stop('grace'),

@@ -19,15 +19,17 @@ import type { DeliveryCause } from '../mailbox/events.ts';
 import {
   arm,
   blame,
+  breakOff,
+  byeAgain,
   byeSurplus,
   cancel,
   cancelInvite,
   channelEnd,
   DUE,
   end,
-  NO_DIALOG,
   type Params,
   pushMessages,
+  refreshSession,
   refuse,
   reportDelivery,
   sayBye,
@@ -160,6 +162,8 @@ export const deliveryMachine = setup({
       const { data } = event as Of<'SnapshotExtended'>;
       return { count: (context.count ?? 0) + data.count, snapshotThrough: data.through };
     }),
+    setBack: assign(({ context }) => ({ setbacks: context.setbacks + 1 })),
+    countBye: assign(({ context }) => ({ cseq: context.cseq + 1 })),
     acknowledge: assign(({ context }) => ({ acknowledged: context.acknowledged + 1 })),
     fail: assign(({ context, event }) => {
       const { data } = event as Of<'PushFailed'>;
@@ -335,7 +339,8 @@ export const deliveryMachine = setup({
         ],
         SnapshotTaken: [
           { guard: 'hasSnapshot', actions: refuse('taken') },
-          { guard: 'isEmpty', target: 'bye', actions: ['takeSnapshot', ...sayBye] },
+          // Nothing to push, though the mailbox counted something: not at once again.
+          { guard: 'isEmpty', target: 'bye', actions: ['takeSnapshot', 'setBack', ...sayBye] },
           { actions: 'takeSnapshot' },
         ],
         SnapshotExtended: [
@@ -363,27 +368,15 @@ export const deliveryMachine = setup({
         RefreshDue: [
           {
             guard: 'isDue',
-            actions: [
-              stop('refresh'),
-              'refresh',
-              {
-                type: 'refreshSession',
-                params: ({ context }) => ({
-                  account: context.account,
-                  dialog: context.dialog ?? NO_DIALOG,
-                  cseq: context.cseq,
-                  sessionExpiresSeconds: context.sessionExpiresSeconds ?? 0,
-                }),
-              },
-            ],
+            actions: [stop('refresh'), 'refresh', refreshSession],
             meta: { clauses: ['REF-4028-1'] },
           },
           {},
         ],
         SessionRefreshed: { actions: ['refreshed', arm('refresh'), arm('duration')] },
         SessionExpired: [
-          { guard: 'isDue', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
-          { guard: 'endsSession', target: 'bye', actions: [blame('sessionExpired'), ...sayBye] },
+          { guard: 'isDue', target: 'bye', actions: [blame('sessionExpired'), ...breakOff] },
+          { guard: 'endsSession', target: 'bye', actions: [blame('sessionExpired'), ...breakOff] },
           {},
         ],
         ByeReceived: { target: 'ended', actions: [blame('peerBye'), ...end] },
@@ -429,11 +422,15 @@ export const deliveryMachine = setup({
           {},
         ],
         InviteAnswered: [
-          { guard: 'isSameDialog', actions: sendAck, meta: { clauses: ['REF-3261-1'] } },
-          // A late 2xx: kept in mind, so that its repetition asks for no second BYE.
+          // A late 2xx, or one repeated to a process that knows of no ACK: our BYE was lost, too.
           {
             guard: 'lacksDialog',
-            actions: ['confirm', sendAck, byeSurplus],
+            actions: ['confirm', 'countBye', sendAck, byeAgain],
+            meta: { clauses: ['REF-3261-1'] },
+          },
+          {
+            guard: 'isSameDialog',
+            actions: ['countBye', sendAck, byeAgain],
             meta: { clauses: ['REF-3261-1'] },
           },
           { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },

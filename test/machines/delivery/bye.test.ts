@@ -84,7 +84,7 @@ describe('bye', () => {
   it('bye: DeliveryInterrupted → the ACK and a BYE with the next CSeq go out again [T-20]', () => {
     const input = event('DeliveryInterrupted', {}, { atMs: 1_000 });
     expect(decided(delivery, done, input)).toBe(
-      `stays stopTimer(name: grace) sendBye(account: ${ACCOUNT}, dialog: x, cseq: 3, ` +
+      `stays closeChannel() stopTimer(name: grace) sendBye(account: ${ACCOUNT}, dialog: x, cseq: 3, ` +
         'surplus: false, ackFirst: true) startTimer(name: grace, dueAt: +3 s, event: GraceElapsed)',
     );
   });

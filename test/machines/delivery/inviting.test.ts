@@ -107,7 +107,7 @@ describe('InviteAnswered', () => {
     );
   });
 
-  it.each(['pushing, no channel', 'bye, all acknowledged', 'ended, completed'])(
+  it.each(['pushing, no channel', 'bye, all acknowledged'])(
     '%s: InviteAnswered of the same dialog → ACK and nothing else [REF-3261-1, T-20]',
     (name) => {
       expect(decided(delivery, history(name), event('InviteAnswered'))).toBe(`stays ${ack}`);
@@ -125,12 +125,20 @@ describe('InviteAnswered', () => {
     },
   );
 
-  it('ended without a dialog: a late InviteAnswered → ACK and BYE; repeated → ACK [T-20]', () => {
+  it('ended, completed: InviteAnswered again → ACK and a further BYE: both were lost [T-17, T-20]', () => {
+    expect(decided(delivery, history('ended, completed'), event('InviteAnswered'))).toBe(
+      `stays ${ack} sendBye(account: ${ACCOUNT}, dialog: x, cseq: 3, surplus: true, ackFirst: false)`,
+    );
+  });
+
+  it('ended without a dialog: a late InviteAnswered → ACK and BYE; repeated → the next BYE [T-20]', () => {
     const given = history('ended, the CANCEL is still owed');
     const surplus = `sendBye(account: ${ACCOUNT}, dialog: x, cseq: 2, surplus: true, ackFirst: false)`;
     expect(decided(delivery, given, event('InviteAnswered'))).toBe(`stays ${ack} ${surplus}`);
     const again = [...given, event('InviteAnswered')];
-    expect(decided(delivery, again, event('InviteAnswered'))).toBe(`stays ${ack}`);
+    expect(decided(delivery, again, event('InviteAnswered'))).toBe(
+      `stays ${ack} ${surplus.replace('cseq: 2', 'cseq: 3')}`,
+    );
   });
 
   it('idle: InviteAnswered → refused', () => {
