@@ -23,6 +23,11 @@ export interface GroupCommit {
   close(): Promise<void>;
 }
 
+interface Committed {
+  tell(): void;
+  readonly deferred: readonly Pending[];
+}
+
 /**
  * Group commit: appends that come while a commit is being flushed go out together in the next, so
  * one flush serves them all. One commit is under way at a time, which makes what is committed plus
@@ -55,30 +60,44 @@ export function groupCommit(
   async function run(): Promise<void> {
     clearTimeout(lazyTimer);
     lazyTimer = undefined;
-    urgent = false;
-    for (const job of jobs.splice(0)) await job();
-    const taken = queue.splice(0);
-    const deferred = taken.length > 0 ? await commit(taken) : [];
-    queue = [...deferred, ...queue];
+    let tell = () => {};
+    do {
+      urgent = false;
+      for (const job of jobs.splice(0)) await job();
+      const taken = queue.splice(0);
+      const committing = commit(taken);
+      // The last commit is answered while this one is being flushed.
+      tell();
+      const done = await committing;
+      tell = done.tell;
+      queue = [...done.deferred, ...queue];
+      urgent ||= done.deferred.length > 0;
+    } while (urgent);
     running = false;
-    if (urgent || deferred.length > 0) hurry();
-    else if (queue.length > 0) lazyTimer ??= setTimeout(hurry, LAZY_APPEND_MS);
+    tell();
+    if (queue.length > 0) lazyTimer ??= setTimeout(hurry, LAZY_APPEND_MS);
   }
 
-  async function commit(taken: readonly Pending[]): Promise<readonly Pending[]> {
+  /** Resolves when the transaction is flushed, or failed; then `tell` answers its appends. */
+  async function commit(taken: readonly Pending[]): Promise<Committed> {
     const { batch, rejected } = assemble(env, log, projections, taken);
+    const { deferred } = batch;
+    let failure: string | undefined;
     try {
       if (batch.records.length > 0) {
         await write(env, batch);
         committed();
       }
-      for (const [pending, answer] of batch.answers) pending.answer(answer);
     } catch (error) {
-      const reason = `the commit failed, perhaps after it was written: ${await causeOf(error)}`;
-      for (const [pending] of batch.answers) pending.answer({ outcome: 'unknown', reason });
+      failure = `the commit failed, perhaps after it was written: ${await causeOf(error)}`;
     }
-    for (const [pending, error] of rejected) pending.fail(error);
-    return batch.deferred;
+    const tell = (): void => {
+      for (const [pending, answer] of batch.answers) {
+        pending.answer(failure === undefined ? answer : { outcome: 'unknown', reason: failure });
+      }
+      for (const [pending, error] of rejected) pending.fail(error);
+    };
+    return { tell, deferred };
   }
 
   function append(
