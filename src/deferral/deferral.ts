@@ -92,7 +92,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     onLoss: (count, reason) => onFault('node stream', `${count} records lost: ${reason}`),
   });
   const refusals = await refusalRecorder({ store, digest, clock, node, onFault });
-  let transports: Transports | undefined;
+  let handlers: Record<EffectName, EffectHandler> | undefined;
   let draining = false;
   let closed = false;
 
@@ -142,9 +142,9 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
   }
 
   async function perform(effect: Effect): Promise<void> {
-    if (!transports) throw new Error(`${effect.name} was decided before the engine was started`);
+    if (!handlers) throw new Error(`${effect.name} was decided before the engine was started`);
     options.onEffect?.(effect);
-    await handlers(transports)[effect.name as EffectName](effect);
+    await handlers[effect.name as EffectName](effect);
   }
 
   /** A push lasts as long as its session: later effects of the delivery do not wait for it. */
@@ -152,7 +152,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     work.catch((fault: unknown) => onFault(effect.id, fault));
   }
 
-  function handlers({ sip, channels }: Transports): Record<EffectName, EffectHandler> {
+  function handlersOf({ sip, channels }: Transports): Record<EffectName, EffectHandler> {
     const { secret } = options;
     const push = { submit, views, store, digest, clock, secret, channels, onFault };
     return {
@@ -216,7 +216,7 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     async start(given) {
       const startedAt = clock.now();
       const work = await readOpenWork(views);
-      transports = given;
+      handlers = handlersOf(given);
       nodeStream.record('NodeStarted', startedAt, { node });
       const chart = charts.delivery;
       const engine = { submit: runner.submit, insist: submit, store, views, clock, timers, chart };
