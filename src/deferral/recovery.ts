@@ -1,6 +1,6 @@
 /**
- * What the log says is open, and what must be submitted for it after a restart. Pure: the explorer
- * crashes the model between any two steps and recovers by this very function.
+ * What the log says is open, and what must be submitted for it after a restart. Pure, so that a
+ * test may crash between any two steps and recover by this very function.
  */
 import type { DeliveringRow, OpenDeliveryRow, TimerRow } from '../projections/in-flight.ts';
 import { deliveryStream } from './account.ts';

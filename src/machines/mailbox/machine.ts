@@ -83,7 +83,7 @@ function nextRetryAt(context: MailboxContext, event: Of<'DeliveryEnded'>): numbe
   return event.at + (event.data.retryAfterMs ?? backoffMs);
 }
 
-/** What a delivery's end means for the next one: the table of `docs/architecture.md`. */
+/** What a delivery's end means for the next one (A-33, A-35); the statuses are in `limits.ts`. */
 function consequence(
   context: MailboxContext,
   ended: DeliveryEndedData,
