@@ -18,12 +18,14 @@ describe('a server that is killed', () => {
     launcher = await serverBuild();
   });
 
+  const reports: CrashReport[] = [];
   const seeds = Array.from({ length: ROUNDS }, (_, round) => SEED + round);
   test.each(seeds)(
     'seed %i: loses nothing that it acknowledged, and delivers nothing twice [IM-11.3.2.5-1] [REF-4975-6]',
     async (seed) => {
       const report = await crashRound({ seed, launcher });
       console.log(line(report));
+      reports.push(report);
       expect(report.violations).toEqual([]);
       const { counts } = report;
       expect(counts.acknowledgedBeforeKill).toBeGreaterThanOrEqual(200);
@@ -37,6 +39,20 @@ describe('a server that is killed', () => {
       }
     },
   );
+
+  test('in all rounds together', ({ task }) => {
+    const total = (name: keyof CrashReport['counts']) =>
+      reports.reduce((sum, { counts }) => sum + counts[name], 0);
+    const violations = reports.reduce((sum, report) => sum + report.violations.length, 0);
+    const measured =
+      `${reports.length} rounds, ${total('kills')} kills, ` +
+      `${total('acknowledgedBeforeKill')} deposits acknowledged before the kill, ` +
+      `${total('unansweredAtKill')} unanswered at it, ${total('sessionsAtKill')} sessions open, ` +
+      `${total('pushedAgain')} messages pushed again, ${violations} violations`;
+    console.log(measured);
+    Object.assign(task.meta, { measured });
+    expect(reports).toHaveLength(ROUNDS);
+  });
 
   const defects: readonly (readonly [Defect, Check[]])[] = [
     ['skipDedupe', ['storedTwice']],
