@@ -83,6 +83,10 @@ const DRAIN_POLL_MS = 50;
 /** A timer that could not be submitted fires again after this. */
 const FIRE_AGAIN_MS = 10_000;
 
+/**
+ * Call `start` before the first input: an effect that is decided earlier has no handler yet, and is
+ * told as a fault. Rejects when the store cannot be read; `close` leaves the store open.
+ */
 export async function createDeferral(options: DeferralOptions): Promise<Deferral> {
   const { store, views, clock, digest, node, onFault } = options;
   const nodeStream = await openRecordStream({

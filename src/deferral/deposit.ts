@@ -50,6 +50,7 @@ export function depositKey(digest: Digest, account: string, message: SipMessage)
   return hex(digest.sha256(encoder.encode(text)).subarray(0, 16));
 }
 
+/** `stamp.at` in epoch ms. A repetition is no refusal: `unless` of the input tells it by its key. */
 export function depositOf(
   message: SipMessage,
   stamp: {

@@ -79,6 +79,10 @@ function lastOfEach(contacts: readonly ContactChange[]): readonly ContactChange[
   );
 }
 
+/**
+ * `row`: the bindings before it, with expired ones. A client's word is for the contacts that it
+ * names, an S-CSCF's for all that it registered before. The same CSeq of a Call-ID changes nothing.
+ */
 export function registrationOf(
   row: RegistrationRow | undefined,
   request: RegisterRequest,

@@ -39,6 +39,7 @@ const decoder = new TextDecoder();
 /** A start line's method or status stands within these octets. */
 const KIND_WITHIN_OCTETS = 48;
 
+/** Signals are never waited for: what the log could not take is told by `onFault`, with its count. */
 export async function openSignals(options: {
   readonly store: EventStore;
   readonly digest: Digest;

@@ -39,6 +39,7 @@ export async function interrupt(
   });
 }
 
+/** Reads views alone: cheap, and before any effect of this process. */
 export async function readOpenWork(views: Views): Promise<OpenWork> {
   const [timerRows, delivering, open] = await Promise.all([
     views.range(timerView),

@@ -3,6 +3,7 @@ import type { Digest } from './ports.ts';
 const encoder = new TextEncoder();
 const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
 
+/** Lower case, two characters an octet. */
 export function hex(octets: Uint8Array): string {
   let text = '';
   for (const octet of octets) text += HEX[octet];

@@ -42,6 +42,7 @@ export interface JudgeOptions {
   onFault(stream: string, fault: unknown): void;
 }
 
+/** A fault as the reason of an outcome: one text, without a stack. */
 export function reasonOf(fault: unknown): string {
   return fault instanceof Error ? fault.message : String(fault);
 }

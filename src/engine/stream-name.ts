@@ -10,10 +10,12 @@ export type Category =
   | 'refusal'
   | 'finding';
 
+/** The id may hold any character, `-` too. */
 export function streamName(category: Category, id: string): string {
   return `${category}-${id}`;
 }
 
+/** Splits at the first `-`; a name without one is a category with an empty id. */
 export function parseStreamName(stream: string): {
   readonly category: string;
   readonly id: string;

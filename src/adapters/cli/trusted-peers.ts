@@ -26,6 +26,7 @@ function parseCidr(text: string): Subnet | undefined {
   return { address, prefixBits, family: bits === 32 ? 'ipv4' : 'ipv6' };
 }
 
+/** `192.0.2.0/24`, `2001:db8::/32`, or one address by itself. */
 export function isCidr(text: string): boolean {
   return parseCidr(text) !== undefined;
 }

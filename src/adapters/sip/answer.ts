@@ -51,6 +51,7 @@ export function byeVerdict(outcome: Outcome['outcome']): Verdict {
   return { status: outcome === 'refused' ? 481 : 200 };
 }
 
+/** The log did not say in time: the client may repeat the request later. */
 export function unknownVerdict(): Verdict {
   return { status: 500, headers: [['Retry-After', String(UNKNOWN_RETRY_SECONDS)]] };
 }

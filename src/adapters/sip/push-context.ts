@@ -32,6 +32,7 @@ export type Params<Name extends DeliveryEffect['name']> = Extract<
   { name: Name }
 >['params'];
 
+/** 0: it is no response. */
 export function statusOf(message: SipMessage): number {
   return message.start.kind === 'response' ? message.start.status : 0;
 }

@@ -16,6 +16,7 @@ const SESSION_EXPIRES_SECONDS = 1_800;
 /** RFC 8866 §5.2: the id of `o=` counts seconds since 1900 (NTP) by recommendation. */
 const NTP_EPOCH_SECONDS = 2_208_988_800;
 
+/** The start of a Via without its branch; `rport` on UDP (RFC 3581 §3). */
 export function viaOf({ transport, local }: Hop): string {
   return `SIP/2.0/${transport.toUpperCase()} ${local}${transport === 'udp' ? ';rport' : ''}`;
 }

@@ -112,6 +112,7 @@ export function positionOf(count: number): Position {
   return String(count).padStart(15, '0');
 }
 
+/** 0, the place before the first event, when there is no position. */
 export function countOf(position: Position | undefined): number {
   return position === undefined ? 0 : Number(position);
 }

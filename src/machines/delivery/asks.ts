@@ -64,6 +64,7 @@ export function refuse(reason: string) {
   return { type: 'refuse', params: { reason } } as const;
 }
 
+/** Sets the cause of the end, unless it has one: the first stands. */
 export function blame(cause: DeliveryCause) {
   return { type: 'blame', params: { cause } } as const;
 }

@@ -79,6 +79,7 @@ export const initialContext: DeliveryContext = {
   durationDueAt: null,
 };
 
+/** What a 2xx says of its dialog, as requests within it need it. */
 export function dialogOf(data: InviteAnsweredData): PushDialog {
   const { toTag, remoteTarget, routeSet } = data;
   return { toTag, remoteTarget, routeSet };

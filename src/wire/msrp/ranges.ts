@@ -8,6 +8,7 @@ export interface OctetRanges {
   readonly count: number;
 }
 
+/** Memory grows with the gaps and not with the octets, so bound `count` for untrusted peers. */
 export function octetRanges(): OctetRanges {
   /** Disjoint, ascending, with a gap between neighbours. */
   const spans: { start: number; end: number }[] = [];

@@ -56,6 +56,7 @@ export function renderResponse(response: Omit<ResponseHead, 'kind'>): Uint8Array
   return encoder.encode(line + paths(toPath, fromPath) + endLine(tid, '$'));
 }
 
+/** One array of all parts; a single part is handed on as it is, and not copied. */
 export function joinOctets(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return only;

@@ -22,6 +22,7 @@ export interface JudgeOptions {
   readonly wrappedNeeded: readonly string[];
 }
 
+/** What is not acceptable says why, in words for the log. Nothing throws: octets may be no SDP. */
 export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answer {
   const parsed = parseMsrpMedia(answerSdp);
   if (parsed.kind === 'refusal') return no(parsed.reason);
