@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { request, TCP, transactionStage, UDP } from '../../controls/transaction-stage.ts';
 
 const BRANCH = 'z9hG4bKserver1';
