@@ -58,7 +58,7 @@ const PREFIX = 'RESTANTE_';
 /** Names the file of settings. */
 export const CONFIG_VARIABLE = `${PREFIX}CONFIG`;
 /** Read by the tests, and inherited by the servers that they start. */
-const FOREIGN_VARIABLES = [`${PREFIX}SEED`, `${PREFIX}VERIFY`, `${PREFIX}KURRENTDB_URL`];
+const FOREIGN_VARIABLES = [`${PREFIX}SEED`, `${PREFIX}VERIFY`];
 
 function variableOf(name: string): string {
   return PREFIX + name.toUpperCase().replaceAll('-', '_');

@@ -155,6 +155,6 @@ function readMeta({ f, t, e, d, m, c, v }: MetaHead): Meta {
 function tooLarge(stream: string, event: Candidate, bytes: number): RangeError {
   return new RangeError(
     `the event ${event.type} of ${stream} has ${bytes} bytes, the limit is ${EVENT_BYTES_MAX}:` +
-      ' put the content into the blob store and name it in the event by its SHA-256',
+      ' refuse such content where it arrives, before it becomes an event',
   );
 }

@@ -1,5 +1,5 @@
 import type { StartTimer } from '../mailbox/effects.ts';
-import type { DeliveryCause } from '../mailbox/events.ts';
+import type { DeliveryEndedData } from '../mailbox/events.ts';
 
 /** The confirmed (or surplus) dialog that a request of ours belongs to. */
 export interface PushDialog {
@@ -22,15 +22,9 @@ export interface InviteCount {
 
 export type DeliveryTimer = 'invite' | 'grace' | 'refresh' | 'duration';
 
-export interface DeliveryReport {
+/** What the mailbox will be told, and which mailbox. */
+export interface DeliveryReport extends Omit<DeliveryEndedData, 'delivery'> {
   readonly account: string;
-  readonly cause: DeliveryCause;
-  readonly status?: number;
-  readonly retryAfterMs?: number;
-  /** The BYE or CANCEL was not answered in time; absent: neither was sent nor a dialog confirmed. */
-  readonly unconfirmed?: boolean;
-  readonly acknowledged: number;
-  readonly failed: number;
 }
 
 /** What a delivery may ask for. Plain data; an effect's id comes from the event that decided it. */
