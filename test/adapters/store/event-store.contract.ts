@@ -119,7 +119,9 @@ export function eventStoreContract(open: () => Promise<Store>): void {
       const large = noted({}, new Uint8Array(EVENT_BYTES_MAX));
       const many = Array.from({ length: 8 }, () => noted({}, new Uint8Array(120 * 1024)));
       await expect(store.append('mailbox-a', 'none', [])).rejects.toThrow(/no event/);
-      await expect(store.append('mailbox-a', 'none', [large])).rejects.toThrow(/refuse such content/);
+      await expect(store.append('mailbox-a', 'none', [large])).rejects.toThrow(
+        /refuse such content/,
+      );
       await expect(store.append('mailbox-a', 'none', many)).rejects.toThrow(/split it/);
       expect(await store.head()).toBeUndefined();
       await appendAll(store, 'mailbox-a', ...many.slice(0, 7));
