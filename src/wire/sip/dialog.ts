@@ -48,69 +48,6 @@ export function dialogFrom2xx(request: SipMessage, response: SipMessage): Dialog
   };
 }
 
-/**
- * The dialog that our 2xx with `localTag` makes for the server (RFC 3261 §12.1.1), or that the
- * first NOTIFY, whose To has our tag already, makes for the subscriber (RFC 6665 §4.4.1).
- * `undefined` when the request has no usable Contact: it is then answered 400.
- */
-export function dialogFromRequest(request: SipMessage, localTag: string): Dialog | undefined {
-  const remoteTarget = contactUri(request);
-  if (remoteTarget === undefined) return undefined;
-  const remote = request.first('from') ?? '';
-  const to = request.first('to') ?? '';
-  return {
-    role: 'uas',
-    callId: request.first('call-id') ?? '',
-    local: tagOf(to) === '' ? `${to};tag=${localTag}` : to,
-    remote,
-    localTag,
-    remoteTag: tagOf(remote),
-    remoteTarget,
-    routeSet: recordRoutes(request),
-    localCseq: null,
-    remoteCseq: cseqNumber(request),
-  };
-}
-
-/** Names a dialog among all of this user agent (RFC 3261 §12): Call-ID, local and remote tag. */
-export function dialogKey(dialog: Pick<Dialog, 'callId' | 'localTag' | 'remoteTag'>): string {
-  return `${dialog.callId} ${dialog.localTag} ${dialog.remoteTag}`;
-}
-
-/** `dialogKey` of the dialog that a received request is for; its To is our end. */
-export function dialogKeyOfRequest(request: SipMessage): string {
-  return dialogKey({
-    callId: request.first('call-id') ?? '',
-    localTag: tagOf(request.first('to') ?? ''),
-    remoteTag: tagOf(request.first('from') ?? ''),
-  });
-}
-
-/** Methods whose request or 2xx replaces the remote target (RFC 3261 §12.2, RFC 3311, RFC 6665). */
-const TARGET_REFRESH = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER']);
-
-/**
- * Takes a request of the peer into the dialog (RFC 3261 §12.2.2): the dialog after it, or
- * `outOfOrder` when its CSeq is not above the last one: it is then answered 500.
- */
-export function receiveInDialog(
-  dialog: Dialog,
-  request: SipMessage,
-): { readonly kind: 'accepted'; readonly dialog: Dialog } | { readonly kind: 'outOfOrder' } {
-  const method = request.start.kind === 'request' ? request.start.method : '';
-  if (method === 'ACK' || method === 'CANCEL') return { kind: 'accepted', dialog };
-  const remoteCseq = cseqNumber(request);
-  if (dialog.remoteCseq !== null && remoteCseq <= dialog.remoteCseq) return { kind: 'outOfOrder' };
-  const remoteTarget = TARGET_REFRESH.has(method) ? contactUri(request) : undefined;
-  return { kind: 'accepted', dialog: refreshed({ ...dialog, remoteCseq }, remoteTarget) };
-}
-
-/** The dialog after a 2xx to our own request: it may replace the remote target (RFC 3261 §12.2.1.2). */
-export function receive2xxInDialog(dialog: Dialog, response: SipMessage): Dialog {
-  const method = parseCSeq(response.first('cseq') ?? '')?.method ?? '';
-  return TARGET_REFRESH.has(method) ? refreshed(dialog, contactUri(response)) : dialog;
-}
-
 export interface DialogRequest {
   readonly method: string;
   /** The next number is `(dialog.localCseq ?? 0) + 1`; ACK takes that of its INVITE. */
@@ -153,11 +90,6 @@ export function ackFor2xx(dialog: Dialog, ack: Omit<DialogRequest, 'method'>): U
   return requestInDialog(dialog, { ...ack, method: 'ACK' });
 }
 
-/** The dialog after our own request with this CSeq was sent. */
-export function sentInDialog(dialog: Dialog, cseq: number): Dialog {
-  return { ...dialog, localCseq: cseq };
-}
-
 /**
  * The URI whose host a request of the dialog is sent to (RFC 3261 §8.1.2, §12.2.1.1): of the first
  * Route, or the remote target when there is none.
@@ -179,10 +111,6 @@ function routing(dialog: Dialog): { uri: string; routes: readonly string[] } {
   // RFC 3261 §12.2.1.1 and §19.1.1: headers may not stand in a Request-URI.
   const uri = first.split('?', 1)[0] ?? first;
   return { uri, routes: [...routeSet.slice(1), `<${remoteTarget}>`] };
-}
-
-function refreshed(dialog: Dialog, remoteTarget: string | undefined): Dialog {
-  return remoteTarget === undefined ? dialog : { ...dialog, remoteTarget };
 }
 
 /** Each Record-Route value as it was written, display names and parameters included. */

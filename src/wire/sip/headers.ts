@@ -113,14 +113,6 @@ export function parsePriority(value: string | undefined): Priority {
   return said === 'emergency' || said === 'urgent' || said === 'non-urgent' ? said : 'normal';
 }
 
-/** A word with parameters: Event, Subscription-State, Content-Disposition, … */
-export function parseWordWithParams(
-  value: string,
-): { readonly word: string; readonly params: Params } | undefined {
-  const read = readValue(value);
-  return read === undefined || !isToken(read.word) ? undefined : read;
-}
-
 /** The part before the first semicolon, trimmed, and the parameters behind it. */
 function readValue(value: string): { word: string; params: Params } | undefined {
   const semicolon = value.indexOf(';');

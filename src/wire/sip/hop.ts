@@ -59,16 +59,10 @@ export function responseHopOf(via: Via | undefined, source: Hop): Hop {
 }
 
 /**
- * The topmost Via value as a response must carry it: as received, with `received` when sent-by is
- * not the source address (RFC 3261 §18.2.1), and with `rport` filled in and `received` whenever
- * the client asked for `rport` (RFC 3581 §4). `undefined` when the request has no Via.
+ * The topmost Via header line as a response must carry it: its first value with `received` when
+ * sent-by is not the source address (RFC 3261 §18.2.1), and with `rport` filled in and `received`
+ * whenever the client asked for `rport` (RFC 3581 §4). Further values of the line stay as they are.
  */
-export function topViaWithReceived(request: SipMessage, source: Hop): string | undefined {
-  const line = request.first('via');
-  return line === undefined ? undefined : splitList(viaLineWithReceived(line, source))[0];
-}
-
-/** The same for the topmost Via header line, which may hold more values than the topmost. */
 export function viaLineWithReceived(line: string, source: Hop): string {
   // Nearly always: one value without any of what is stamped, of a client that is named otherwise.
   const plain = !/rport|received|[",]/i.test(line);

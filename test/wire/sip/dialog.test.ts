@@ -4,14 +4,8 @@ import {
   ackFor2xx,
   type Dialog,
   dialogFrom2xx,
-  dialogFromRequest,
-  dialogKey,
-  dialogKeyOfRequest,
   nextHopUri,
-  receive2xxInDialog,
-  receiveInDialog,
   requestInDialog,
-  sentInDialog,
 } from '../../../src/wire/sip/dialog.ts';
 import { ackForFailure, cancelFor } from '../../../src/wire/sip/invite-requests.ts';
 import type { SipMessage } from '../../../src/wire/sip/message.ts';
@@ -118,84 +112,6 @@ describe('a dialog of the client', () => {
       expect(sent(dialog).start).toMatchObject({ uri: 'sip:alice@example.org' });
     },
   );
-
-  test('two forks → two dialogs [RFC 3261 §13.2.2.4]', () => {
-    const one = dialogFrom2xx(invite, ok([]));
-    const other = dialogFrom2xx(
-      invite,
-      readSip(
-        new TextEncoder().encode(
-          new TextDecoder().decode(ok([]).octets).replace('tag=a1', 'tag=a2'),
-        ),
-      ),
-    );
-    expect(dialogKey(one)).not.toBe(dialogKey(other));
-  });
-
-  test('2xx to a refresh → a new target; 2xx to anything else → not [RFC 3261 §12.2.1.2]', () => {
-    const dialog = dialogFrom2xx(invite, ok([['Contact', '<sip:a@192.0.2.9>']]));
-    const moved = ok([['Contact', '<sip:a@192.0.2.10>']]);
-    expect(receive2xxInDialog(dialog, moved).remoteTarget).toBe('sip:a@192.0.2.10');
-    const message = response(request('MESSAGE', 'z9hG4bKm'), 200, [
-      ['Contact', '<sip:b@192.0.2.11>'],
-    ]);
-    expect(receive2xxInDialog(dialog, message)).toEqual(dialog);
-    expect(sentInDialog(dialog, 2).localCseq).toBe(2);
-  });
-});
-
-describe('a dialog of the server', () => {
-  const incoming = request('INVITE', 'z9hG4bKi', {
-    Contact: '<sip:bob@192.0.2.7>',
-    'Record-Route': '<sip:p1.example.org;lr>, <sip:p2.example.org;lr>',
-    CSeq: '7 INVITE',
-  });
-  const dialog = dialogFromRequest(incoming, 'us') as Dialog;
-
-  test('takes the route set in order and turns From and To round [RFC 3261 §12.1.1]', () => {
-    expect(dialog.routeSet).toEqual(['<sip:p1.example.org;lr>', '<sip:p2.example.org;lr>']);
-    const bye = readSip(requestInDialog(dialog, { ...SENDER, method: 'BYE', cseq: 1 }));
-    expect(bye.first('from')).toBe('<sip:alice@example.org>;tag=us');
-    expect(bye.first('to')).toBe('<sip:bob@example.com>;tag=b1');
-    expect(bye.start).toMatchObject({ uri: 'sip:bob@192.0.2.7' });
-  });
-
-  test('no Contact → none, the request is at fault [RFC 3261 §8.1.1.8]', () => {
-    expect(dialogFromRequest(request('INVITE', 'z9hG4bKi'), 'us')).toBeUndefined();
-  });
-
-  test('NOTIFY to a subscriber → its To tag is ours already [RFC 6665 §4.4.1]', () => {
-    const to = '<sip:alice@example.org>;tag=mine';
-    const notify = request('NOTIFY', 'z9hG4bKn', { To: to, Contact: '<sip:n@192.0.2.8>' });
-    expect(dialogFromRequest(notify, 'mine')).toMatchObject({ local: to, localTag: 'mine' });
-  });
-
-  test('a request of the dialog → found by its key', () => {
-    const bye = request('BYE', 'z9hG4bKb', { To: '<sip:alice@example.org>;tag=us' });
-    expect(dialogKeyOfRequest(bye)).toBe(dialogKey(dialog));
-  });
-
-  test('CSeq must rise; INVITE moves the target, BYE does not [RFC 3261 §12.2.2]', () => {
-    const again = { CSeq: '7 INVITE', Contact: '<sip:bob@192.0.2.70>' };
-    expect(receiveInDialog(dialog, request('INVITE', 'z9hG4bKj', again))).toEqual({
-      kind: 'outOfOrder',
-    });
-    const next = receiveInDialog(
-      dialog,
-      request('INVITE', 'z9hG4bKj', { ...again, CSeq: '9 INVITE' }),
-    );
-    expect(next).toEqual({
-      kind: 'accepted',
-      dialog: { ...dialog, remoteCseq: 9, remoteTarget: 'sip:bob@192.0.2.70' },
-    });
-    const bye = request('BYE', 'z9hG4bKk', { CSeq: '8 BYE', Contact: '<sip:x@192.0.2.70>' });
-    expect(receiveInDialog(dialog, bye)).toEqual({
-      kind: 'accepted',
-      dialog: { ...dialog, remoteCseq: 8 },
-    });
-    const ack = request('ACK', 'z9hG4bKl', { CSeq: '7 ACK' });
-    expect(receiveInDialog(dialog, ack)).toEqual({ kind: 'accepted', dialog });
-  });
 });
 
 describe('requests of the INVITE’s own transaction', () => {

@@ -9,7 +9,6 @@ import {
   parseRetryAfter,
   parseSessionExpires,
   parseTokens,
-  parseWordWithParams,
   splitList,
 } from '../../../src/wire/sip/headers.ts';
 import { parseNameAddr, parseNameAddrs } from '../../../src/wire/sip/name-addr.ts';
@@ -200,13 +199,9 @@ describe('single values', () => {
     expect(parseSessionExpires('90;refresher=me')).toBeUndefined();
   });
 
-  it('Priority and words', () => {
+  it('Priority', () => {
     expect(parsePriority('Urgent')).toBe('urgent');
     expect(parsePriority('whatever')).toBe('normal');
     expect(parsePriority(undefined)).toBe('normal');
-    const state = parseWordWithParams('active;expires=86210');
-    expect(state?.word).toBe('active');
-    expect(state?.params.get('expires')).toBe('86210');
-    expect(parseWordWithParams('a b')).toBeUndefined();
   });
 });
