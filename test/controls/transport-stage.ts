@@ -1,5 +1,8 @@
-import { openSipTransports, type SipTransports } from '../../src/adapters/sip/transport.ts';
-import type { TransportLimits } from '../../src/adapters/sip/transport-contract.ts';
+import {
+  openSipTransports,
+  type SipTransports,
+} from '../../src/adapters/sip/transport/transport.ts';
+import type { TransportLimits } from '../../src/adapters/sip/transport/transport-contract.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import type { Hop } from '../../src/wire/sip/hop.ts';
 import type { Refusal, SipMessage } from '../../src/wire/sip/message.ts';

@@ -6,16 +6,16 @@ import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
+import { bareAnswers } from './access/bare-answers.ts';
 import { answers } from './answer.ts';
-import { bareAnswers } from './bare-answers.ts';
 import { hostPort } from './host-port.ts';
-import type { ListenAddress } from './listen-address.ts';
 import { observe } from './observe.ts';
 import { evidenceOf, type ObserveOptions } from './observe-options.ts';
-import { perform } from './perform.ts';
-import { type NextHop, router } from './route.ts';
-import { openSipTransports, type SipTransports } from './transport.ts';
-import type { TransportLimits } from './transport-contract.ts';
+import { perform } from './push/perform.ts';
+import { type NextHop, router } from './routing/route.ts';
+import type { ListenAddress } from './transport/listen-address.ts';
+import { openSipTransports, type SipTransports } from './transport/transport.ts';
+import type { TransportLimits } from './transport/transport-contract.ts';
 
 export interface SipAgentOptions extends ObserveOptions {
   /** Submits facts until the log has taken them. */

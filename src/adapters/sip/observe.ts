@@ -14,7 +14,7 @@ import { parseUri } from '../../wire/sip/uri.ts';
 import { ALLOWED_METHODS, answers, DRAINING, depositVerdict, type Verdict } from './answer.ts';
 import { observeDialog } from './observe-dialog.ts';
 import { evidenceOf, type ObserveContext } from './observe-options.ts';
-import { observeRegister } from './observe-register.ts';
+import { observeRegister } from './registration/observe-register.ts';
 
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
 const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set(['timer']);

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { openSipTransports } from '../../../src/adapters/sip/transport.ts';
+import { openSipTransports } from '../../../src/adapters/sip/transport/transport.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import { requestOctets } from '../../controls/transaction-stage.ts';

@@ -1,26 +1,26 @@
 /** The INVITE of a push and its CANCEL (RFC 3261 §§9, 13), and what comes back for them. */
-import { deliveryStream } from '../../deferral/account.ts';
-import type { Channels } from '../../deferral/channel.ts';
-import type { Effect } from '../../engine/ports.ts';
-import { parseStreamName } from '../../engine/stream-name.ts';
-import type { InviteAnsweredData } from '../../machines/delivery/events.ts';
-import { judgeAnswer } from '../../wire/sdp/judge-answer.ts';
-import type { ClientTransaction } from '../../wire/sip/client-transaction.ts';
-import { dialogFrom2xx } from '../../wire/sip/dialog.ts';
+import { deliveryStream } from '../../../deferral/account.ts';
+import type { Channels } from '../../../deferral/channel.ts';
+import type { Effect } from '../../../engine/ports.ts';
+import { parseStreamName } from '../../../engine/stream-name.ts';
+import type { InviteAnsweredData } from '../../../machines/delivery/events.ts';
+import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
+import type { ClientTransaction } from '../../../wire/sip/client-transaction.ts';
+import { dialogFrom2xx } from '../../../wire/sip/dialog.ts';
 import {
   parseCSeq,
   parseMinSe,
   parseRetryAfter,
   parseSessionExpires,
-} from '../../wire/sip/headers.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import { ackForFailure, cancelFor } from '../../wire/sip/invite-requests.ts';
-import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
-import { parseNameAddr } from '../../wire/sip/name-addr.ts';
-import { evidenceOf } from './observe-options.ts';
+} from '../../../wire/sip/headers.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import { ackForFailure, cancelFor } from '../../../wire/sip/invite-requests.ts';
+import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
+import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
+import { evidenceOf } from '../observe-options.ts';
+import type { Route } from '../routing/route.ts';
 import { type Params, type PushContext, statusOf } from './push-context.ts';
 import { inviteBranch, renderInvite } from './push-requests.ts';
-import type { Route } from './route.ts';
 
 /** What the push needs of the recipient: the header part is always a fragment. */
 const WRAPPED_NEEDED = ['message/sipfrag'] as const;

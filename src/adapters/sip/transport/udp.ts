@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { Hop, SendResult } from '../../wire/sip/hop.ts';
-import { DATAGRAM_BYTES_MAX } from '../../wire/sip/limits.ts';
-import { parseSip } from '../../wire/sip/message.ts';
+import type { Hop, SendResult } from '../../../wire/sip/hop.ts';
+import { DATAGRAM_BYTES_MAX } from '../../../wire/sip/limits.ts';
+import { parseSip } from '../../../wire/sip/message.ts';
 import { hostPort, type ListenAddress, listenFailure } from './listen-address.ts';
 import type { TransportReceiver } from './transport-contract.ts';
 

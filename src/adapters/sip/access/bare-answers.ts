@@ -1,9 +1,9 @@
 /** Answers outside of transactions: to who is not trusted, and to what cannot be read as a whole. */
-import type { Signals } from '../../deferral/signals.ts';
-import { type Hop, responseHop } from '../../wire/sip/hop.ts';
-import type { Refusal, SipMessage } from '../../wire/sip/message.ts';
-import type { answers } from './answer.ts';
-import { evidenceOf } from './observe-options.ts';
+import type { Signals } from '../../../deferral/signals.ts';
+import { type Hop, responseHop } from '../../../wire/sip/hop.ts';
+import type { Refusal, SipMessage } from '../../../wire/sip/message.ts';
+import type { answers } from '../answer.ts';
+import { evidenceOf } from '../observe-options.ts';
 
 export interface BareAnswers {
   stranger(request: SipMessage, source: Hop): void;

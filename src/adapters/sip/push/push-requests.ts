@@ -1,13 +1,13 @@
 /** The requests of a push, rendered; the same octets whenever the same effect asks for them. */
-import type { ChannelOffer } from '../../deferral/channel.ts';
-import type { PushDialog } from '../../machines/delivery/effects.ts';
-import { renderOffer } from '../../wire/sdp/render-msrp.ts';
-import { renderSipDate } from '../../wire/sip/date.ts';
-import type { Dialog } from '../../wire/sip/dialog.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import { renderSip } from '../../wire/sip/message.ts';
-import type { OwnIdentity } from './own-identity.ts';
-import type { Route } from './route.ts';
+import type { ChannelOffer } from '../../../deferral/channel.ts';
+import type { PushDialog } from '../../../machines/delivery/effects.ts';
+import { renderOffer } from '../../../wire/sdp/render-msrp.ts';
+import { renderSipDate } from '../../../wire/sip/date.ts';
+import type { Dialog } from '../../../wire/sip/dialog.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import { renderSip } from '../../../wire/sip/message.ts';
+import type { OwnIdentity } from '../own-identity.ts';
+import type { Route } from '../routing/route.ts';
 
 /** Methods that apply to the push dialog (IM-11.3.2.3-8). */
 export const DIALOG_METHODS = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE';

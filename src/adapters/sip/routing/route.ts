@@ -1,11 +1,11 @@
 /** Where a request towards a subscriber goes. */
 import { isIP } from 'node:net';
-import type { Views } from '../../engine/ports.ts';
-import type { Binding } from '../../machines/mailbox/events.ts';
-import { type RegistrationRow, registrationView } from '../../projections/registrations.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import { parseUri } from '../../wire/sip/uri.ts';
-import { hostPort } from './host-port.ts';
+import type { Views } from '../../../engine/ports.ts';
+import type { Binding } from '../../../machines/mailbox/events.ts';
+import { type RegistrationRow, registrationView } from '../../../projections/registrations.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import { parseUri } from '../../../wire/sip/uri.ts';
+import { hostPort } from '../host-port.ts';
 
 export interface NextHop {
   readonly transport: 'udp' | 'tcp';

@@ -1,10 +1,10 @@
 /** Requests within the dialog of a push: ACK, BYE, session refresh (RFC 3261 §15, RFC 4028). */
-import type { Effect } from '../../engine/ports.ts';
-import { parseStreamName } from '../../engine/stream-name.ts';
-import type { PushDialog } from '../../machines/delivery/effects.ts';
-import { ackFor2xx, nextHopUri, requestInDialog } from '../../wire/sip/dialog.ts';
-import { parseSessionExpires } from '../../wire/sip/headers.ts';
-import { evidenceOf } from './observe-options.ts';
+import type { Effect } from '../../../engine/ports.ts';
+import { parseStreamName } from '../../../engine/stream-name.ts';
+import type { PushDialog } from '../../../machines/delivery/effects.ts';
+import { ackFor2xx, nextHopUri, requestInDialog } from '../../../wire/sip/dialog.ts';
+import { parseSessionExpires } from '../../../wire/sip/headers.ts';
+import { evidenceOf } from '../observe-options.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, viaOf } from './push-requests.ts';
 

@@ -1,27 +1,27 @@
 /** REGISTER, from a client (RFC 3261 §10.3) or from an S-CSCF for a third party. */
 
-import { accountName, mailboxStream } from '../../deferral/account.ts';
+import { accountName, mailboxStream } from '../../../deferral/account.ts';
 import {
   type ContactChange,
   currentBindings,
   type RegisterRequest,
   registrationOf,
-} from '../../deferral/registration.ts';
-import type { Outcome } from '../../engine/input.ts';
-import type { Evidence } from '../../engine/recorded.ts';
-import type { Binding } from '../../machines/mailbox/events.ts';
-import { registrationView } from '../../projections/registrations.ts';
-import { type PartHeader, parseMultipart } from '../../wire/mime/multipart.ts';
-import { hasFeature, parseContacts } from '../../wire/sip/contact.ts';
-import { parseCSeq, parseExpires, parseMediaType } from '../../wire/sip/headers.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import { parseSip, type SipMessage } from '../../wire/sip/message.ts';
-import { type NameAddr, parseNameAddr } from '../../wire/sip/name-addr.ts';
-import { splitParams } from '../../wire/sip/params.ts';
-import { parseUri } from '../../wire/sip/uri.ts';
-import { type Headers, unknownVerdict, type Verdict } from './answer.ts';
-import { hostPort } from './host-port.ts';
-import type { ObserveOptions } from './observe-options.ts';
+} from '../../../deferral/registration.ts';
+import type { Outcome } from '../../../engine/input.ts';
+import type { Evidence } from '../../../engine/recorded.ts';
+import type { Binding } from '../../../machines/mailbox/events.ts';
+import { registrationView } from '../../../projections/registrations.ts';
+import { type PartHeader, parseMultipart } from '../../../wire/mime/multipart.ts';
+import { hasFeature, parseContacts } from '../../../wire/sip/contact.ts';
+import { parseCSeq, parseExpires, parseMediaType } from '../../../wire/sip/headers.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
+import { type NameAddr, parseNameAddr } from '../../../wire/sip/name-addr.ts';
+import { splitParams } from '../../../wire/sip/params.ts';
+import { parseUri } from '../../../wire/sip/uri.ts';
+import { type Headers, unknownVerdict, type Verdict } from '../answer.ts';
+import { hostPort } from '../host-port.ts';
+import type { ObserveOptions } from '../observe-options.ts';
 
 /** RFC 3261 §10.2.1.1: what a registrar grants when nothing was asked. */
 const EXPIRES_DEFAULT_MS = 3_600_000;

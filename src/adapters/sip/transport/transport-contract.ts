@@ -1,5 +1,5 @@
-import type { Hop } from '../../wire/sip/hop.ts';
-import type { Refusal, SipMessage } from '../../wire/sip/message.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { Refusal, SipMessage } from '../../../wire/sip/message.ts';
 
 /** Who takes what the transports receive. */
 export interface TransportReceiver {

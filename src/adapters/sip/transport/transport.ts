@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
-import type { Clock } from '../../engine/ports.ts';
-import type { Hop, SendResult } from '../../wire/sip/hop.ts';
+import type { Clock } from '../../../engine/ports.ts';
+import type { Hop, SendResult } from '../../../wire/sip/hop.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { type TcpConnections, tcpConnections } from './tcp.ts';
 import {

@@ -2,10 +2,10 @@
  * What the delivery chart asks of SIP. Every request is derived from the log, so it is the same
  * after a restart; what comes back is submitted, and nothing is decided here.
  */
-import type { Channels } from '../../deferral/channel.ts';
-import type { SipEffects } from '../../deferral/deferral.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import type { SipMessage } from '../../wire/sip/message.ts';
+import type { Channels } from '../../../deferral/channel.ts';
+import type { SipEffects } from '../../../deferral/deferral.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
 import { performDialog } from './perform-dialog.ts';
 import { performInvite } from './perform-invite.ts';
 import { type PushContextOptions, pushContext } from './push-context.ts';

@@ -1,13 +1,13 @@
 /** What both halves of the push need: the engine to tell, the wire to write to, and the ACKs sent. */
-import { deliveryStream } from '../../deferral/account.ts';
-import type { Outcome, Submit } from '../../engine/input.ts';
-import type { DeliveryEffect } from '../../machines/delivery/effects.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
-import type { SipMessage } from '../../wire/sip/message.ts';
-import type { TransactionLayer } from '../../wire/sip/transaction.ts';
-import type { ObserveOptions } from './observe-options.ts';
-import { evidenceOf } from './observe-options.ts';
-import type { Router } from './route.ts';
+import { deliveryStream } from '../../../deferral/account.ts';
+import type { Outcome, Submit } from '../../../engine/input.ts';
+import type { DeliveryEffect } from '../../../machines/delivery/effects.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import type { TransactionLayer } from '../../../wire/sip/transaction.ts';
+import type { ObserveOptions } from '../observe-options.ts';
+import { evidenceOf } from '../observe-options.ts';
+import type { Router } from '../routing/route.ts';
 
 export interface PushContextOptions
   extends Pick<ObserveOptions, 'runner' | 'clock' | 'signals' | 'identity'> {

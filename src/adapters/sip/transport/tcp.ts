@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Clock } from '../../engine/ports.ts';
-import { type SipFramer, sipFramer } from '../../wire/sip/framing.ts';
-import type { Hop, SendResult } from '../../wire/sip/hop.ts';
+import type { Clock } from '../../../engine/ports.ts';
+import { type SipFramer, sipFramer } from '../../../wire/sip/framing.ts';
+import type { Hop, SendResult } from '../../../wire/sip/hop.ts';
 import { admission } from './admission.ts';
 import { hostPort, type ListenAddress, listenFailure } from './listen-address.ts';
 import type { TransportLimits, TransportReceiver } from './transport-contract.ts';
