@@ -9,7 +9,7 @@ export type Position = string;
 /** The wire message that caused an event: its octets are the event's `octets`. */
 export interface Evidence {
   readonly protocol: 'sip' | 'msrp';
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
   /** `host:port`, an IPv6 host in brackets. */
   readonly local: string;
   readonly remote: string;

@@ -66,6 +66,7 @@ export async function openSipAgent(
   const onRequest = observe({
     ...options,
     tagFor,
+    requester: () => ({ kind: 'core' }),
     contact: (source) => identity.contact(reachable(source)),
   });
   const bare = bareAnswers({ ...options, render, tagFor, send });

@@ -5,6 +5,7 @@ import type { Evidence } from '../../engine/recorded.ts';
 import type { Runner } from '../../engine/runner.ts';
 import type { Hop } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
+import type { Requester } from './access/requester.ts';
 import { hostPort } from './host-port.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
@@ -30,6 +31,8 @@ export interface ObserveOptions {
 export interface ObserveContext extends ObserveOptions {
   /** Our Contact as the peer of a request reaches it. */
   contact(source: Hop): string;
+  /** Who a request that is being answered comes from. */
+  requester(request: SipMessage): Requester;
   /** A To-tag that is the same for an INVITE and its CANCEL. */
   tagFor(request: SipMessage): string;
   onFault(where: string, fault: unknown): void;

@@ -68,6 +68,15 @@ export interface PushFailedData extends PushedMessage {
   readonly takesBack?: boolean;
 }
 
+export interface SessionRefreshedData {
+  /** The interval that begins now; absent: as before. */
+  readonly sessionExpiresSeconds?: number;
+  /** Who refreshes from now on, in terms of the push INVITE (`uac`: we); absent: as before. */
+  readonly refresher?: 'uac' | 'uas';
+  /** The peer's new Contact URI (RFC 3261 §12.2); absent: as before. */
+  readonly remoteTarget?: string;
+}
+
 export type DeliveryEvent =
   | { type: 'DeliveryOpened'; data: DeliveryOpenedData }
   | {
@@ -95,7 +104,7 @@ export type DeliveryEvent =
   | { type: 'PushFailed'; data: PushFailedData }
   | { type: 'ChannelLost'; data: { readonly reason: string } }
   | { type: 'RefreshDue'; data: { readonly dueAt: number } }
-  | { type: 'SessionRefreshed'; data: { readonly sessionExpiresSeconds?: number } }
+  | { type: 'SessionRefreshed'; data: SessionRefreshedData }
   | { type: 'SessionExpired'; data: { readonly dueAt: number } | { readonly status: number } }
   | { type: 'ByeReceived'; data: { readonly reason?: string } }
   | { type: 'ByeAnswered'; data: { readonly status: number } }

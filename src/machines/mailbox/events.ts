@@ -18,6 +18,10 @@ export interface Binding {
   readonly features?: string;
   /** Transport address that the REGISTER came from: `udp 192.0.2.17:5060`. */
   readonly source?: string;
+  /** Path values of the REGISTER in their order: the way to the contact (RFC 3327 §5). */
+  readonly path?: readonly string[];
+  /** Accounts of the implicit registration set, this one included (RFC 7315 §4.1). */
+  readonly identities?: readonly string[];
 }
 
 export interface MessageDeferredData {

@@ -4,9 +4,12 @@ import type { SipMessage } from './message.ts';
 import { quotedEnd } from './token.ts';
 import { parseVia, type Via } from './via.ts';
 
+/** RFC 3261 §26.2.1 for TLS, RFC 7118 for WebSocket, in the clear and over TLS. */
+export type SipTransport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+
 /** One way to a peer. */
 export interface Hop {
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: SipTransport;
   /**
    * An IP address in lower case, without brackets; a name only where the transport may resolve it.
    */
@@ -16,6 +19,25 @@ export interface Hop {
   readonly local: string;
   /** An existing stream connection to prefer; while it is alive, host and port are not looked at. */
   readonly connection?: number;
+  /** Name that the peer's certificate must have (RFC 5922 §7.2), and that is asked for by SNI. */
+  readonly serverName?: string;
+  /** Of a message that came in: names in the peer's certificate, when it was verified. */
+  readonly peerNames?: readonly string[];
+}
+
+/** RFC 3261 §19.1.2; RFC 7118 leaves it to RFC 6455 §3. */
+export function defaultPort(transport: SipTransport): number {
+  switch (transport) {
+    case 'udp':
+    case 'tcp':
+      return 5060;
+    case 'tls':
+      return 5061;
+    case 'ws':
+      return 80;
+    case 'wss':
+      return 443;
+  }
 }
 
 /** `sent`: handed to the network. What happens to a datagram then, nobody knows. */
@@ -47,7 +69,7 @@ export function responseHop(request: SipMessage, source: Hop): Hop {
 /** `responseHop` for those who have parsed the Via already. */
 export function responseHopOf(via: Via | undefined, source: Hop): Hop {
   if (via === undefined) return source;
-  const port = via.port ?? (source.transport === 'tls' ? 5061 : 5060);
+  const port = via.port ?? defaultPort(source.transport);
   const { transport, local, host, connection } = source;
   if (connection !== undefined) return { transport, local, host, port, connection };
   const maddr = via.params.get('maddr');

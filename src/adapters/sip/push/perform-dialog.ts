@@ -4,7 +4,9 @@ import { parseStreamName } from '../../../engine/stream-name.ts';
 import type { PushDialog } from '../../../machines/delivery/effects.ts';
 import { ackFor2xx, nextHopUri, requestInDialog } from '../../../wire/sip/dialog.ts';
 import { parseSessionExpires } from '../../../wire/sip/headers.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
 import { evidenceOf } from '../observe-options.ts';
+import { sendRequest } from '../routing/send-request.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, viaOf } from './push-requests.ts';
 
@@ -20,7 +22,7 @@ export function performDialog(context: PushContext) {
     const { account, dialog: facts, inviteCseq = 1 } = params;
     const dialog = pushDialog(identity, delivery, account, facts);
     const uri = nextHopUri(dialog);
-    const hop = await router.toUri(uri, account, clock.now());
+    const [hop] = await router.toUri(uri, account, clock.now());
     const key = `${delivery} ${facts.toTag}`;
     if (!hop) {
       // The client repeats its 2xx: then there may be a way.
@@ -45,7 +47,7 @@ export function performDialog(context: PushContext) {
       if (!surplus) void fact(delivery, 'ByeAnswered', { status }, `bye answered ${cseq}`, told);
       else if (told) signals.received(told.message.octets, evidenceOf(told.hop));
     };
-    await request(effect, account, dialog, { method: 'BYE', cseq, headers: [] }, heard);
+    await request(effect, account, dialog, { method: 'BYE', cseq, headers: () => [] }, heard);
   }
 
   /** Sends a request within the dialog; `heard` learns the final status, 408 for none. */
@@ -56,25 +58,31 @@ export function performDialog(context: PushContext) {
     what: {
       readonly method: string;
       readonly cseq: number;
-      readonly headers: readonly (readonly [string, string])[];
+      readonly headers: (hop: Hop) => readonly (readonly [string, string])[];
     },
     heard: (status: number, told?: Told) => void,
   ): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
     const dialog = pushDialog(identity, delivery, account, facts);
-    const hop = await router.toUri(nextHopUri(dialog), account, clock.now());
-    if (!hop) return heard(503);
-    const branch = identity.branchOf(effect.id);
+    const hops = await router.toUri(nextHopUri(dialog), account, clock.now());
     const { method, cseq } = what;
-    const headers = [...what.headers, ['User-Agent', identity.product] as const];
-    const octets = requestInDialog(dialog, { method, cseq, branch, via: viaOf(hop), headers });
-    signals.sent(octets, evidenceOf(hop));
-    context.layer().request({ octets, method, branch }, hop, {
-      onProvisional: (response) => signals.received(response.octets, evidenceOf(hop)),
-      onFinal: (response) => heard(statusOf(response), { message: response, hop }),
-      onTimeout: () => heard(408),
-      onUnreachable: () => heard(503),
-    });
+    const render = (hop: Hop, attempt: number) => {
+      const branch = identity.branchOf(attempt === 0 ? effect.id : `${effect.id} ${attempt}`);
+      const headers = [...what.headers(hop), ['User-Agent', identity.product] as const];
+      const via = viaOf(hop);
+      return { branch, octets: requestInDialog(dialog, { method, cseq, branch, via, headers }) };
+    };
+    sendRequest(
+      context.layer(),
+      signals,
+      { method, hops, render },
+      {
+        onProvisional: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
+        onFinal: (response, hop) => heard(statusOf(response), { message: response, hop }),
+        onTimeout: () => heard(408),
+        onUnreachable: () => heard(503),
+      },
+    );
   }
 
   /** RFC 4028 §7.4: by UPDATE without SDP, which is asked for only when the client allows it. */
@@ -82,9 +90,8 @@ export function performDialog(context: PushContext) {
     const delivery = parseStreamName(effect.event.stream).id;
     const params = effect.params as Params<'refreshSession'>;
     const { account, dialog, cseq, sessionExpiresSeconds } = params;
-    const hop = await router.toUri(dialog.remoteTarget, account, clock.now());
-    const headers = [
-      ...(hop ? [['Contact', identity.contact(hop)] as const] : []),
+    const headers = (hop: Hop) => [
+      ['Contact', identity.contact(hop)] as const,
       ['Supported', 'timer'] as const,
       ['Session-Expires', `${sessionExpiresSeconds};refresher=uac`] as const,
     ];

@@ -5,7 +5,6 @@ import type { Effect } from '../../../engine/ports.ts';
 import { parseStreamName } from '../../../engine/stream-name.ts';
 import type { InviteAnsweredData } from '../../../machines/delivery/events.ts';
 import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
-import type { ClientTransaction } from '../../../wire/sip/client-transaction.ts';
 import { dialogFrom2xx } from '../../../wire/sip/dialog.ts';
 import {
   parseCSeq,
@@ -19,6 +18,7 @@ import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import { evidenceOf } from '../observe-options.ts';
 import type { Route } from '../routing/route.ts';
+import { type Attempt, sendRequest } from '../routing/send-request.ts';
 import { type Params, type PushContext, statusOf } from './push-context.ts';
 import { inviteBranch, renderInvite } from './push-requests.ts';
 
@@ -29,11 +29,8 @@ const FORGET_MS = 32_000;
 
 export function performInvite(context: PushContext, channels: Channels) {
   const { acks, clock, fact, identity, router, runner, say, signals } = context;
-  /** INVITEs of this process, by delivery: for CANCEL. */
-  const invites = new Map<
-    string,
-    { readonly transaction: ClientTransaction; readonly octets: Uint8Array }
-  >();
+  /** INVITEs of this process, by delivery, the last try of each: for CANCEL. */
+  const invites = new Map<string, Attempt>();
 
   function answered(delivery: string, response: SipMessage, hop: Hop): void {
     const toTag = parseNameAddr(response.first('to') ?? '')?.tag ?? '';
@@ -112,16 +109,20 @@ export function performInvite(context: PushContext, channels: Channels) {
     route: Route,
     cseq: number,
   ): SipMessage | undefined {
-    const octets = renderInvite(identity, { delivery, account, route, cseq, at: clock.now() });
+    const { hops, routes } = route;
+    const [hop] = hops;
+    const push = { delivery, account, hop, routes, cseq, attempt: 0, at: clock.now() };
+    const octets = renderInvite(identity, push);
     const parsed = parseSip(octets, 'exact');
     return parsed.kind === 'message' ? parsed.message : undefined;
   }
 
   /** A CANCEL that was decided meanwhile must still find that it comes too late (RFC 3261 §9.1). */
-  function forgetLater(delivery: string, octets: Uint8Array): void {
+  function forgetLater(delivery: string): void {
+    const invite = invites.get(delivery);
     clock.timer(FORGET_MS, () => {
       // After a 422 another INVITE stands there.
-      if (invites.get(delivery)?.octets === octets) invites.delete(delivery);
+      if (invites.get(delivery) === invite) invites.delete(delivery);
     });
   }
 
@@ -131,32 +132,38 @@ export function performInvite(context: PushContext, channels: Channels) {
     const at = clock.now();
     const route = await router.toSubscriber(account, at);
     if (!route) return void fact(delivery, 'InviteRefused', { status: 480 }, 'no way is known');
-    const branch = inviteBranch(identity, delivery, cseq);
     const offer = channels.offer(delivery);
-    const octets = renderInvite(identity, { delivery, account, route, cseq, at, offer, ...asked });
-    const { hop } = route;
-    signals.sent(octets, evidenceOf(hop));
-    const transaction = context.layer().request({ octets, method: 'INVITE', branch }, hop, {
-      onProvisional(response) {
+    const { hops, routes } = route;
+    const push = { delivery, account, routes, cseq, at, offer, ...asked };
+    const outgoing = {
+      method: 'INVITE',
+      hops,
+      render: (hop: Hop, attempt: number) => ({
+        octets: renderInvite(identity, { ...push, hop, attempt }),
+        branch: inviteBranch(identity, delivery, { cseq, attempt }),
+      }),
+    };
+    sendRequest(context.layer(), signals, outgoing, {
+      onAttempt: (attempt) => invites.set(delivery, attempt),
+      onProvisional(response, hop) {
         if (statusOf(response) > 100) progressed(delivery, response, hop);
         else signals.received(response.octets, evidenceOf(hop));
       },
-      onFinal(response) {
-        forgetLater(delivery, octets);
+      onFinal(response, hop) {
+        forgetLater(delivery);
         finalResponse(delivery, response, hop);
       },
       onTimeout() {
-        forgetLater(delivery, octets);
+        forgetLater(delivery);
         void fact(delivery, 'InviteTimedOut', { by: 'transaction' }, 'timed out');
       },
-      onCancelSent: (cancel) => signals.sent(cancel, evidenceOf(hop)),
+      onCancelSent: (cancel, hop) => signals.sent(cancel, evidenceOf(hop)),
       // RFC 3261 §8.1.3.1: a transport failure counts as a 503.
       onUnreachable() {
-        forgetLater(delivery, octets);
+        forgetLater(delivery);
         void fact(delivery, 'InviteRefused', { status: 503 }, 'unreachable');
       },
     });
-    invites.set(delivery, { transaction, octets });
   }
 
   async function cancelInvite(effect: Effect): Promise<void> {
@@ -174,11 +181,12 @@ export function performInvite(context: PushContext, channels: Channels) {
     const rebuilt = route && inviteAgain(delivery, account, route, inviteCseq);
     const cancel = rebuilt && cancelFor(rebuilt.octets);
     if (!route || !cancel) return;
-    const branch = inviteBranch(identity, delivery, inviteCseq);
-    signals.sent(cancel, evidenceOf(route.hop));
-    context.layer().request({ octets: cancel, method: 'CANCEL', branch }, route.hop, {
+    const branch = inviteBranch(identity, delivery, { cseq: inviteCseq, attempt: 0 });
+    const [hop] = route.hops;
+    signals.sent(cancel, evidenceOf(hop));
+    context.layer().request({ octets: cancel, method: 'CANCEL', branch }, hop, {
       onProvisional: () => {},
-      onFinal: (response) => signals.received(response.octets, evidenceOf(route.hop)),
+      onFinal: (response) => signals.received(response.octets, evidenceOf(hop)),
       onTimeout: () => {},
       onUnreachable: () => {},
     });
@@ -204,7 +212,7 @@ export function performInvite(context: PushContext, channels: Channels) {
     const { account } = state.context as { readonly account: string };
     const route = await router.toSubscriber(account, clock.now());
     const invite = route && inviteAgain(delivery, account, route, number);
-    if (route && invite) say(ackForFailure(invite, response), route.hop);
+    if (route && invite) say(ackForFailure(invite, response), route.hops[0]);
   }
 
   return { sendInvite, cancelInvite, stray };

@@ -22,8 +22,12 @@ export function viaOf({ transport, local }: Hop): string {
 }
 
 /** An INVITE needs no more than the delivery's name and its count: the same after a restart. */
-export function inviteBranch(identity: OwnIdentity, delivery: string, cseq: number): string {
-  return identity.branchOf(`invite ${delivery} ${cseq}`);
+export function inviteBranch(
+  identity: OwnIdentity,
+  delivery: string,
+  { cseq, attempt }: { readonly cseq: number; readonly attempt: number },
+): string {
+  return identity.branchOf(`invite ${delivery} ${cseq}${attempt === 0 ? '' : ` ${attempt}`}`);
 }
 
 /** Clauses IM-11.3.2.3-4…-13, each in its header. `offer` absent: the same INVITE without SDP. */
@@ -32,19 +36,21 @@ export function renderInvite(
   push: {
     readonly delivery: string;
     readonly account: string;
-    readonly route: Route;
+    readonly hop: Hop;
+    readonly routes: Route['routes'];
     /** Of this INVITE; 2 after a 422. */
     readonly cseq: number;
+    /** Which of the hops it is for, counted from 0. */
+    readonly attempt: number;
     readonly at: number;
     /** What a 422 asked for (RFC 4028 §7.4). */
     readonly minSeSeconds?: number;
     readonly offer?: ChannelOffer;
   },
 ): Uint8Array {
-  const { delivery, account, route, cseq, at, minSeSeconds, offer } = push;
-  const branch = inviteBranch(identity, delivery, cseq);
+  const { delivery, account, hop, routes, cseq, at, minSeSeconds, offer } = push;
+  const branch = inviteBranch(identity, delivery, push);
   const sessionSeconds = Math.max(SESSION_EXPIRES_SECONDS, minSeSeconds ?? 0);
-  const { hop, routes } = route;
   return renderSip({
     start: { kind: 'request', method: 'INVITE', uri: account },
     headers: [

@@ -14,16 +14,20 @@ export interface NextHop {
 }
 
 export interface Route {
-  readonly hop: Hop;
-  /** Route values for an initial request: through the core, when there is one. */
+  /** In the order of preference (RFC 3263 §4.2); at least one. */
+  readonly hops: readonly [Hop, ...Hop[]];
+  /** Route values for an initial request: through the core, when there is one, or the Path. */
   readonly routes: readonly string[];
 }
 
 export interface Router {
   /** The way of an initial request for the subscriber; `undefined`: no way is known. */
   toSubscriber(account: string, at: number): Promise<Route | undefined>;
-  /** The way of a request whose next URI is known (RFC 3261 §8.1.2), else that to the subscriber. */
-  toUri(uri: string, account: string, at: number): Promise<Hop | undefined>;
+  /**
+   * The ways of a request whose next URI is known (RFC 3261 §8.1.2), else those to the subscriber;
+   * empty: none is known, which is told.
+   */
+  toUri(uri: string, account: string, at: number): Promise<readonly Hop[]>;
 }
 
 const SIP_PORT = 5060;
@@ -77,12 +81,12 @@ export function router(options: {
       const { transport, host, port } = nextHop;
       const hop = hopTo(transport, host, port);
       const route = `<sip:${hostPort(host, port)};transport=${transport};lr>`;
-      return hop && { hop, routes: [route] };
+      return hop && { hops: [hop], routes: [route] };
     }
     const chosen = newest(await views.get(registrationView, account), at);
     if (!chosen) return undefined;
     const hop = seenElsewhere(chosen) ?? hopOfUri(chosen.contact);
-    return hop && { hop, routes: [] };
+    return hop && { hops: [hop], routes: [] };
   }
 
   /** A dialog's target behind a NAT is the contact that was registered: it is where that is. */
@@ -93,20 +97,20 @@ export function router(options: {
     return same && seenElsewhere(same);
   }
 
-  async function wayTo(uri: string, account: string, at: number): Promise<Hop | undefined> {
+  async function waysTo(uri: string, account: string, at: number): Promise<readonly Hop[]> {
     if (!nextHop) {
       const hop = (await translated(uri, account)) ?? hopOfUri(uri);
-      if (hop) return hop;
+      if (hop) return [hop];
     }
-    return (await toSubscriber(account, at))?.hop;
+    return (await toSubscriber(account, at))?.hops ?? [];
   }
 
   return {
     toSubscriber,
     async toUri(uri, account, at) {
-      const hop = await wayTo(uri, account, at);
-      if (!hop) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
-      return hop;
+      const hops = await waysTo(uri, account, at);
+      if (hops.length === 0) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
+      return hops;
     },
   };
 }
