@@ -3,7 +3,6 @@
  * RFC 3261 §8.2: method, Request-URI, Require, then the method's own.
  */
 import { accountName } from '../../deferral/account.ts';
-import { depositOf } from '../../deferral/deposit.ts';
 import { isLargeMode } from '../../wire/large-mode.ts';
 import { parseMsrpMedia } from '../../wire/sdp/msrp-media.ts';
 import { parseMediaType, parseTokens } from '../../wire/sip/headers.ts';
@@ -11,8 +10,9 @@ import type { SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
-import { ALLOWED_METHODS, answers, DRAINING, depositVerdict, type Verdict } from './answer.ts';
+import { ALLOWED_METHODS, answers, DRAINING, type Verdict } from './answer.ts';
 import { observeDialog } from './observe-dialog.ts';
+import { observeMessage } from './observe-message.ts';
 import { evidenceOf, type ObserveContext } from './observe-options.ts';
 import { observeRegister } from './registration/observe-register.ts';
 
@@ -36,6 +36,7 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
   const { clock, signals, identity } = options;
   const render = answers(identity, () => clock.now());
   const dialogs = observeDialog(options);
+  const message = observeMessage(options);
 
   function responder(transaction: ServerTransaction): (verdict: Verdict) => void {
     const { request, source } = transaction;
@@ -90,29 +91,6 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
     return subscriber(uri) ?? subscriber(called ?? '');
   }
 
-  async function message(transaction: ServerTransaction): Promise<void> {
-    const { request, source } = transaction;
-    const respond = responder(transaction);
-    const account = addressee(request);
-    const evidence = evidenceOf(source);
-    const refuse = (verdict: Verdict): void => {
-      signals.received(request.octets, evidence);
-      respond(verdict);
-    };
-    if (account === undefined) return refuse({ status: 404 });
-    const at = clock.now();
-    const { identifiers, digest } = options;
-    const id = identifiers.messageId();
-    const deposit = depositOf(request, { account, at, id, digest, evidence });
-    if (deposit.kind === 'refused') {
-      return refuse({ status: deposit.reason === 'tooLarge' ? 413 : 480 });
-    }
-    await options.submit(deposit.stream, deposit.input, (outcome) => {
-      if (outcome.outcome !== 'accepted') signals.received(request.octets, evidence);
-      respond(depositVerdict(outcome));
-    });
-  }
-
   /** Session mode is not deferrable, and Large mode needs a session that takes messages (§1.4). */
   function invite(transaction: ServerTransaction): void {
     const { request } = transaction;
@@ -135,7 +113,11 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
       // RFC 3261 §12.2.2: a To-tag names a dialog.
       if (!(await dialogs.isWithin(request))) verdict = { status: 481 };
     }
-    if (!verdict && method === 'MESSAGE') return message(transaction);
+    if (!verdict && method === 'MESSAGE') {
+      const account = addressee(request);
+      if (account !== undefined) return message(transaction, account, responder(transaction));
+      verdict = { status: 404 };
+    }
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {
       return observeRegister(options, request, source, evidence, responder(transaction));
