@@ -3,7 +3,7 @@ import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
 import { splitList } from '../../wire/sip/headers.ts';
-import { type Hop, isReliable } from '../../wire/sip/hop.ts';
+import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { bareAnswers } from './access/bare-answers.ts';
@@ -12,7 +12,9 @@ import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
 import { evidenceOf, type ObserveOptions } from './observe-options.ts';
 import { perform } from './push/perform.ts';
+import { hopMemory } from './routing/hop-memory.ts';
 import { type NextHop, router } from './routing/route.ts';
+import { requestSender } from './routing/send-request.ts';
 import type { ListenAddress } from './transport/listen-address.ts';
 import { openSipTransports, type SipTransports } from './transport/transport.ts';
 import type { TransportLimits } from './transport/transport-contract.ts';
@@ -135,7 +137,7 @@ export async function openSipAgent(
     return { ...source, local: `${source.local.slice(0, at)}:${first.port}` };
   }
 
-  function localFor(transport: 'udp' | 'tcp', host: string): string | undefined {
+  function localFor(transport: SipTransport, host: string): string | undefined {
     const v6 = host.includes(':');
     const own = transports.listening.find(
       (address) => address.transport === transport && address.host.includes(':') === v6,
@@ -143,13 +145,21 @@ export async function openSipAgent(
     return own && identity.advertised(hostPort(own.host, own.port));
   }
 
+  function transactions(): TransactionLayer {
+    if (!layer) throw new Error('an effect was performed before the SIP side was opened');
+    return layer;
+  }
+  const sendRequest = requestSender({
+    layer: transactions,
+    signals,
+    memory: hopMemory(steady.now),
+    localFor,
+  });
   const performed = perform({
     ...options,
     router: router({ views: options.views, nextHop: options.nextHop, localFor, onFault }),
-    layer() {
-      if (!layer) throw new Error('an effect was performed before the SIP side was opened');
-      return layer;
-    },
+    layer: transactions,
+    sendRequest,
     send,
   });
   layer = transactionLayer({

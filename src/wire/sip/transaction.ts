@@ -25,6 +25,8 @@ export interface TransactionLayer {
    * and never used before.
    */
   request(request: ClientRequest, hop: Hop, callbacks: ClientCallbacks): ClientTransaction;
+  /** Calls back once, `delayMs` from now, unless the layer is closed; the result cancels. */
+  timer(delayMs: number, callback: () => void): () => void;
   counts(): TransactionCounts;
   /** Forgets everything; nothing is called any more. */
   close(): void;
@@ -90,6 +92,10 @@ export function transactionLayer(options: TransactionOptions): TransactionLayer 
       else receiveResponse(message, start.status, source);
     },
     request,
+    timer(delayMs, callback) {
+      const wait = timers.after(delayMs, callback, undefined);
+      return () => timers.cancel(wait);
+    },
     counts() {
       const served = servers.counts();
       const waits = timers.size() + served.completed;

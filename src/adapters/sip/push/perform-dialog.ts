@@ -6,7 +6,6 @@ import { ackFor2xx, nextHopUri, requestInDialog } from '../../../wire/sip/dialog
 import { parseSessionExpires } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import { evidenceOf } from '../observe-options.ts';
-import { sendRequest } from '../routing/send-request.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, viaOf } from './push-requests.ts';
 
@@ -72,9 +71,7 @@ export function performDialog(context: PushContext) {
       const via = viaOf(hop);
       return { branch, octets: requestInDialog(dialog, { method, cseq, branch, via, headers }) };
     };
-    sendRequest(
-      context.layer(),
-      signals,
+    context.sendRequest(
       { method, hops, render },
       {
         onProvisional: (response, hop) => signals.received(response.octets, evidenceOf(hop)),

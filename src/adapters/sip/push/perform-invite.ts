@@ -18,7 +18,7 @@ import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import { evidenceOf } from '../observe-options.ts';
 import type { Route } from '../routing/route.ts';
-import { type Attempt, sendRequest } from '../routing/send-request.ts';
+import type { Attempt } from '../routing/send-request.ts';
 import { type Params, type PushContext, statusOf } from './push-context.ts';
 import { inviteBranch, renderInvite } from './push-requests.ts';
 
@@ -143,7 +143,7 @@ export function performInvite(context: PushContext, channels: Channels) {
         branch: inviteBranch(identity, delivery, { cseq, attempt }),
       }),
     };
-    sendRequest(context.layer(), signals, outgoing, {
+    context.sendRequest(outgoing, {
       onAttempt: (attempt) => invites.set(delivery, attempt),
       onProvisional(response, hop) {
         if (statusOf(response) > 100) progressed(delivery, response, hop);

@@ -8,12 +8,14 @@ import type { TransactionLayer } from '../../../wire/sip/transaction.ts';
 import type { ObserveOptions } from '../observe-options.ts';
 import { evidenceOf } from '../observe-options.ts';
 import type { Router } from '../routing/route.ts';
+import type { SendRequest } from '../routing/send-request.ts';
 
 export interface PushContextOptions
   extends Pick<ObserveOptions, 'runner' | 'clock' | 'signals' | 'identity'> {
   /** Facts are told once, so they are submitted until the log has taken them. */
   readonly tell: Submit;
   readonly router: Router;
+  readonly sendRequest: SendRequest;
   /** Set before the first effect is performed. */
   layer(): TransactionLayer;
   /** Outside of transactions: ACKs. */
