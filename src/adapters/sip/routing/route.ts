@@ -4,6 +4,7 @@ import type { Views } from '../../../engine/ports.ts';
 import type { Binding } from '../../../machines/mailbox/events.ts';
 import { type RegistrationRow, registrationView } from '../../../projections/registrations.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
+import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import { parseUri } from '../../../wire/sip/uri.ts';
 import { hostPort } from '../host-port.ts';
 
@@ -20,6 +21,22 @@ export interface Route {
   readonly routes: readonly string[];
 }
 
+/** A request to pass on, as far as its way depends on it. */
+export interface Target {
+  /** Route values that are left once our own is gone (RFC 3261 §16.4), as written. */
+  readonly routes: readonly string[];
+  readonly uri: string;
+  /** Of the subscriber whose client it is for, when neither Route nor next hop leads on. */
+  readonly account: string;
+  readonly at: number;
+}
+
+/** How a request is passed on; `routes` are all that it leaves with. */
+export interface Way extends Route {
+  /** The contact when this server is the one that looks it up (RFC 3261 §16.5), else as it was. */
+  readonly requestUri: string;
+}
+
 export interface Router {
   /** The way of an initial request for the subscriber; `undefined`: no way is known. */
   toSubscriber(account: string, at: number): Promise<Route | undefined>;
@@ -28,6 +45,12 @@ export interface Router {
    * empty: none is known, which is told.
    */
   toUri(uri: string, account: string, at: number): Promise<readonly Hop[]>;
+  /**
+   * The way of a request that is passed on: by its first Route, else by the next hop, else to the
+   * client that registered last; `undefined`: none is known. What a strict router among the Routes
+   * wants (RFC 3261 §16.6 step 6) is the caller's.
+   */
+  toTarget(target: Target): Promise<Way | undefined>;
 }
 
 const SIP_PORT = 5060;
@@ -105,8 +128,23 @@ export function router(options: {
     return (await toSubscriber(account, at))?.hops ?? [];
   }
 
+  async function toTarget({ routes, uri, account, at }: Target): Promise<Way | undefined> {
+    const [first] = routes;
+    if (first !== undefined) {
+      const hop = hopOfUri(parseNameAddr(first)?.uri ?? '');
+      return hop && { hops: [hop], routes, requestUri: uri };
+    }
+    const route = await toSubscriber(account, at);
+    if (!route || nextHop) return route && { ...route, requestUri: uri };
+    const row = await views.get(registrationView, account);
+    // An S-CSCF registers itself: the user is not named in its contact (TS 24.229 §5.4.1.7).
+    const contact = row?.via === 'direct' ? newest(row, at)?.contact : undefined;
+    return { ...route, requestUri: contact ?? uri };
+  }
+
   return {
     toSubscriber,
+    toTarget,
     async toUri(uri, account, at) {
       const hops = await waysTo(uri, account, at);
       if (hops.length === 0) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
