@@ -72,12 +72,19 @@ export function transactionStage(options: Partial<TransactionOptions> = {}) {
   const sent: { atMs: number; title: string; message: SipMessage; hop: Hop }[] = [];
   const heard: string[] = [];
   const transactions: ServerTransaction[] = [];
-  const network: { result: SendResult } = { result: { sent: true } };
+  /** What becomes of all that is sent, and which hops (`tcp 192.0.2.7`) nothing can be sent to. */
+  const network: { result: SendResult; refuses: readonly string[] } = {
+    result: { sent: true },
+    refuses: [],
+  };
   const layer = transactionLayer({
     clock,
     send(octets, hop) {
       const message = readSip(octets);
       sent.push({ atMs: clock.now() - startedMs, title: title(message), message, hop });
+      if (network.refuses.includes(`${hop.transport} ${hop.host}`)) {
+        return Promise.resolve({ sent: false, reason: `${hop.transport} refused` });
+      }
       return network.result.sent ? undefined : Promise.resolve(network.result);
     },
     user: {
