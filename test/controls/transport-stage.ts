@@ -1,8 +1,8 @@
 import {
   openSipTransports,
   type SipTransports,
+  type TransportOptions,
 } from '../../src/adapters/sip/transport/transport.ts';
-import type { TransportLimits } from '../../src/adapters/sip/transport/transport-contract.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 import type { Hop } from '../../src/wire/sip/hop.ts';
 import type { Refusal, SipMessage } from '../../src/wire/sip/message.ts';
@@ -28,8 +28,7 @@ export interface TransportStage {
 /** Transports that take notes. */
 export async function transportStage(
   listen: readonly string[],
-  options: {
-    readonly limits?: Partial<TransportLimits>;
+  options: Omit<TransportOptions, 'listen'> & {
     readonly clock?: Clock;
     readonly trusted?: (address: string) => boolean;
   } = {},
@@ -38,9 +37,9 @@ export async function transportStage(
   const refusals: { refusal: Refusal; source: Hop }[] = [];
   const errors: { where: string; what: string }[] = [];
   const opened = await openSipTransports({
+    ...options,
     listen,
     clock: options.clock ?? hostClock,
-    limits: options.limits ?? {},
     trusted: options.trusted ?? (() => true),
     onMessage(message, source) {
       messages.push({ message, source });

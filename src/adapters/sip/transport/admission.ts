@@ -2,7 +2,7 @@
 import type { TransportLimits } from './transport-contract.ts';
 
 export interface Admission {
-  /** Takes a connection or says why not; `open` is how many there are. */
+  /** Takes a connection or says why not; `open` is how many there are. Leaving twice is once. */
   admit(address: string, open: number): { readonly leave: () => void } | { readonly why: string };
 }
 
@@ -26,8 +26,11 @@ export function admission(
       if (total >= untrustedMax) return { why: `there are ${total} of untrusted peers` };
       strangers.set(address, same + 1);
       total += 1;
+      let counted = true;
       return {
         leave() {
+          if (!counted) return;
+          counted = false;
           total -= 1;
           const left = (strangers.get(address) ?? 1) - 1;
           if (left === 0) strangers.delete(address);

@@ -1,23 +1,7 @@
-/** Where to listen, or where something listens. */
-export interface ListenAddress {
-  readonly transport: 'udp' | 'tcp';
-  /** An IP address without brackets. */
-  readonly host: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
-}
+import type { TransportAddress } from '../../../wire/sip/transport-address.ts';
 
-/** Reads `udp://127.0.0.1:5060` or `tcp://[::1]:5060`; `undefined` when it is neither. */
-export function parseListenAddress(text: string): ListenAddress | undefined {
-  const match = /^(udp|tcp):\/\/(?:\[([0-9a-f:.]+)\]|([^:/[\]]+)):(\d{1,5})\/?$/i.exec(text);
-  const transport = match?.[1]?.toLowerCase();
-  const host = match?.[2] ?? match?.[3];
-  const port = Number(match?.[4]);
-  if ((transport !== 'udp' && transport !== 'tcp') || host === undefined || port > 65_535) {
-    return undefined;
-  }
-  return { transport, host, port };
-}
+/** Where to listen, or where something listens. */
+export type ListenAddress = TransportAddress;
 
 /** `host:port`, an IPv6 host in brackets. */
 export function hostPort(address: { readonly host: string; readonly port: number }): string {

@@ -23,12 +23,16 @@ export interface TransportLimits {
   readonly idleMs: number;
   /** From the first octet of a message to its last: 64*T1, when its sender has given up anyway. */
   readonly messageWithinMs: number;
-  /** Well below Timer F (32 s), so that the user of a dead peer hears of it. */
+  /** All handshakes of a connection; below Timer F (32 s), so that who waits hears of it. */
   readonly connectWithinMs: number;
   /** With more than this unread by the peer, nothing more is read from it. */
   readonly pauseAboveBytes: number;
   /** With more than this unread by the peer, nothing more is sent to it. */
   readonly writeBytesMax: number;
+  /** A WebSocket on which nothing moved for so long is pinged (RFC 7118 §6). */
+  readonly pingQuietMs: number;
+  /** Who gives no sign of life so long after a ping is gone. */
+  readonly pongWithinMs: number;
   /** How long a connection whose framing is lost stays for the answer. */
   readonly lingerMs: number;
 }
@@ -42,5 +46,9 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   connectWithinMs: 10_000,
   pauseAboveBytes: 256 * 1024,
   writeBytesMax: 4 * 1024 * 1024,
+  // Web proxies close what is silent for 60 s.
+  pingQuietMs: 45_000,
+  // RFC 5626 §4.4.1: a flow is dead without a pong within 10 s.
+  pongWithinMs: 10_000,
   lingerMs: 500,
 };
