@@ -35,6 +35,20 @@ export async function dissect(
 ): Promise<readonly Dissected[]> {
   const folder = await mkdtemp(join(tmpdir(), 'restante-pcap-'));
   const file = join(folder, 'flow.pcap');
+  try {
+    await writeFile(file, pcapOf(packets));
+    return await dissectCapture(file, ports);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The same of a capture that is on disk. */
+export async function dissectCapture(
+  file: string,
+  ports: Readonly<Record<string, 'sip' | 'msrp'>>,
+): Promise<readonly Dissected[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'restante-tshark-'));
   const decodeAs = Object.entries(ports).flatMap(([port, protocol]) => [
     '-d',
     `${port.replace(' ', '.port==')},${protocol}`,
@@ -42,7 +56,6 @@ export async function dissect(
   const fields = ['frame.protocols', '_ws.expert.severity', '_ws.expert.message', '_ws.malformed'];
   const print = ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
   try {
-    await writeFile(file, pcapOf(packets));
     // Names are not looked up (-n), and no user's own preferences change what is found.
     const words = ['-n', '-r', file, ...decodeAs, ...print];
     const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder };

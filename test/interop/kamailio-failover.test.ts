@@ -1,0 +1,54 @@
+/** Several stores behind one core: who takes a deposit when one of them is gone. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Receiver } from '../../src/adapters/ua/receiver.ts';
+import { kamailioAvailable } from '../controls/kamailio.ts';
+import { typesOf } from '../controls/read-log.ts';
+import { type CoreStage, coreStage } from './core-stage.ts';
+
+describe.skipIf(!kamailioAvailable())('the core asks the next store', () => {
+  let stage: CoreStage | undefined;
+  let alice: Receiver | undefined;
+  afterEach(async () => {
+    alice?.close();
+    await stage?.close();
+  });
+
+  // Which of the two comes first depends on the recipient, so each of them is away once.
+  it.each([
+    { coreLink: 'tcp', present: [false, true] },
+    { coreLink: 'tcp', present: [true, false] },
+    { coreLink: 'udp', present: [false, true] },
+    { coreLink: 'udp', present: [true, false] },
+  ] as const)('over $coreLink, stores there: $present: kept once, and pushed', async (given) => {
+    stage = await coreStage({ ...given, access: 'udp', define: ['STORE_MS=700'] });
+    expect((await stage.send(['a text']))[0]?.status).toBe(202);
+    expect(typesOf(await stage.log(), 'mailbox')).toEqual(['MessageDeferred']);
+    alice = await stage.alice();
+    expect((await alice.delivery()).messages.map(({ text }) => text)).toEqual(['a text']);
+  });
+
+  it('killed between two deposits: the other one takes the second; each pushes its own', async () => {
+    stage = await coreStage({
+      coreLink: 'tcp',
+      access: 'udp',
+      present: [true, true],
+      define: ['STORE_MS=700'],
+    });
+    expect((await stage.send(['first']))[0]?.status).toBe(202);
+    const counts = await Promise.all([0, 1].map(async (n) => (await stage?.log(n))?.length ?? 0));
+    const first = (counts[0] ?? 0) > (counts[1] ?? 0) ? 0 : 1;
+    const { servers, storePorts } = stage;
+    await servers[first]?.kill('SIGKILL');
+    expect((await stage.send(['second']))[0]?.status).toBe(202);
+    expect(typesOf(await stage.log(1 - first), 'mailbox')).toEqual(['MessageDeferred']);
+    alice = await stage.alice();
+    expect((await alice.delivery()).messages.map(({ text }) => text)).toEqual(['second']);
+    expect(await stage.core.command('dispatcher.list')).toContain(`:${storePorts[first]};`);
+  });
+
+  it('none is there: the sender is told so', async () => {
+    const define = ['STORE_MS=700'];
+    stage = await coreStage({ coreLink: 'tcp', access: 'udp', present: [false], define });
+    expect((await stage.send(['a text']))[0]?.status).toBe(408);
+  });
+});
