@@ -11,7 +11,7 @@ export interface Binding {
   readonly contact: string;
   readonly expiresAt: number;
   /** Whether it registered the IM feature tag (`+g.oma.sip-im`), and how that is known. */
-  readonly im: 'contact' | 'embedded' | 'assumed' | false;
+  readonly im: 'contact' | 'embedded' | 'assumed' | 'regEvent' | false;
   readonly callId: string;
   readonly cseq: number;
   /** Feature parameters as registered, `;`-separated, without `expires` (RFC 3840 §6). */
@@ -22,6 +22,11 @@ export interface Binding {
   readonly path?: readonly string[];
   /** Accounts of the implicit registration set, this one included (RFC 7315 §4.1). */
   readonly identities?: readonly string[];
+  /**
+   * Who said so: the client, an S-CSCF for it, or a notifier of the package `reg` (RFC 3680), whose
+   * contacts are known here but not registered here. Absent in events of old.
+   */
+  readonly via?: RegistrationData['via'];
 }
 
 export interface MessageDeferredData {
@@ -40,7 +45,8 @@ export interface MessageDeferredData {
 }
 
 export interface RegistrationData {
-  readonly via: 'direct' | 'thirdParty';
+  /** What the event was derived from; each binding says its own. */
+  readonly via: 'direct' | 'thirdParty' | 'regEvent';
   /** All bindings of the account after this request. */
   readonly bindings: readonly Binding[];
   /** When the last binding with the IM tag expires; null: none has it. */
