@@ -6,7 +6,7 @@ import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
-import { bareAnswers } from './access/bare-answers.ts';
+import { type AccessOptions, openAccess } from './access/access.ts';
 import { answers } from './answer.ts';
 import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
@@ -27,6 +27,8 @@ export interface SipAgentOptions extends ObserveOptions {
   readonly nextHop?: NextHop;
   readonly channels: Channels;
   readonly limits?: Partial<TransportLimits>;
+  /** Who may come in beside the trusted peers, and how much; default: nobody. */
+  readonly access?: AccessOptions;
   /** Traffic that is no message, or a failure of a socket. */
   onRefusedTraffic(reason: string, section: string, remote: string): void;
   onFault(where: string, fault: unknown): void;
@@ -65,13 +67,16 @@ export async function openSipAgent(
   let layer: TransactionLayer | undefined;
   const early: (readonly [SipMessage, Hop])[] = [];
   const render = answers(identity, () => clock.now());
+  const access = openAccess({
+    ...{ ...options, access: options.access ?? {} },
+    ...{ render, tagFor, send, steadyNow: steady.now, random: options.identifiers.random },
+  });
   const onRequest = observe({
     ...options,
     tagFor,
-    requester: () => ({ kind: 'core' }),
+    requester: access.requester,
     contact: (source) => identity.contact(reachable(source)),
   });
-  const bare = bareAnswers({ ...options, render, tagFor, send });
 
   /** A defect in handling one message must not end the service of all others. */
   function guarded(source: Hop, handle: () => void): void {
@@ -85,9 +90,9 @@ export async function openSipAgent(
   function receive(message: SipMessage, source: Hop): void {
     const remote = hostPort(source.host, source.port);
     const isRequest = message.start.kind === 'request';
-    if (isRequest && !options.trusted(source.host)) {
-      options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
-      if (serving) bare.stranger(message, source);
+    if (isRequest && !access.isTrusted(source)) {
+      if (serving) access.stranger(message, source, (known) => layer?.receive(known, source));
+      else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
     } else if (serving || !isRequest) layer?.receive(message, source);
     else if (isReliable(source) && early.length < EARLY_MAX) early.push([message, source]);
     else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
@@ -102,7 +107,7 @@ export async function openSipAgent(
     onRefusal(refusal, source) {
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
-      if (serving) guarded(source, () => bare.unreadable(refusal, source));
+      if (serving) guarded(source, () => access.unreadable(refusal, source));
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -168,13 +173,17 @@ export async function openSipAgent(
       if (isAck(octets)) signals.sent(octets, evidenceOf(hop));
       return transports.send(octets, hop);
     },
+    refuses: access.isOverload,
     answer(request, source, status) {
-      const octets = render(request, source, { status, toTag: tagFor(request) });
+      const isRefusal = status === 503;
+      const verdict = { status, toTag: tagFor(request) };
+      if (isRefusal) return render(request, source, { ...verdict, ...access.overload() });
+      const octets = render(request, source, verdict);
       signals.sent(octets, evidenceOf(source));
       return octets;
     },
     user: {
-      onRequest,
+      onRequest: access.limited(onRequest),
       onAck: (message, source) => signals.received(message.octets, evidenceOf(source)),
       onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
       onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),

@@ -43,6 +43,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
   const archive = octetArchive();
   const entries = new Map<string, Entry>();
   let closed = false;
+  let unanswered = 0;
   const totals = {
     repeatedTotal: 0,
     evictedTotal: 0,
@@ -63,6 +64,9 @@ export function serverTable(options: ServerTableOptions): ServerTable {
       tellSent(options.send(octets, hop), (outcome) => {
         if (!closed && !outcome.sent) user.onLost?.(transaction, outcome.reason);
       });
+    },
+    answered() {
+      unanswered -= 1;
     },
     completed(key, octets, hop) {
       // Timer J: 64*T1 on UDP, none on reliable transports (RFC 3261 §17.2.2).
@@ -129,6 +133,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
 
   const begin = (entry: ServerEntry, key: string): ServerEntry => {
     entries.set(key, entry);
+    unanswered += 1;
     return entry;
   };
 
@@ -142,7 +147,7 @@ export function serverTable(options: ServerTableOptions): ServerTable {
       const arrival: Arrival = { key, request, source, via };
       if (method === 'ACK') acknowledge(known, request, source);
       else if (known !== undefined) repeat(known, request, source);
-      else if (!makeRoom()) {
+      else if (options.refuses?.(request, source, unanswered) === true || !makeRoom()) {
         totals.refusedTotal += 1;
         const octets = answer(request, source, 503);
         tellSent(options.send(octets, responseHop(request, source)), ignore);
@@ -152,7 +157,12 @@ export function serverTable(options: ServerTableOptions): ServerTable {
         user.onRequest(begin(server(context, arrival), key).transaction);
       }
     },
-    counts: () => ({ servers: entries.size, completed: completedTimers.size(), ...totals }),
+    counts: () => ({
+      servers: entries.size,
+      completed: completedTimers.size(),
+      unanswered,
+      ...totals,
+    }),
     close() {
       closed = true;
       completedTimers.close();

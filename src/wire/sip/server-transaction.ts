@@ -38,6 +38,8 @@ export interface ServerContext {
   send(octets: Uint8Array, hop: Hop, transaction: ServerTransaction): void;
   /** The layer's own answer: 100, or 500 when the user gave none. */
   answer(request: SipMessage, source: Hop, status: number): Uint8Array;
+  /** It has its final response, or will never have one. */
+  answered(): void;
   /** A plain transaction has its final response. */
   completed(key: string, octets: Uint8Array, hop: Hop): void;
   ended(key: string): void;
@@ -87,6 +89,7 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
       } else {
         state = 'completed';
         context.timers.cancel(unansweredWait);
+        context.answered();
         context.completed(key, octets, hop);
       }
       context.send(octets, hop, transaction);
@@ -97,6 +100,7 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
     64 * context.t1Ms,
     () => {
       state = 'terminated';
+      context.answered();
       context.unanswered();
       context.ended(key);
     },
@@ -147,6 +151,7 @@ export function inviteServer(context: ServerContext, arrival: Arrival): InviteSe
     last = octets;
     if (status >= 200) {
       stopWaits();
+      context.answered();
       if (status < 300) {
         state = 'accepted';
         // Timer L (RFC 6026 §8.3).

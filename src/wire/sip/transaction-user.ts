@@ -31,6 +31,11 @@ export interface TransactionOptions {
    * the user left unanswered, 503 when there is no room.
    */
   answer?(request: SipMessage, source: Hop, status: number): Uint8Array;
+  /**
+   * Whether a request that would begin a transaction is too much, while so many have no final
+   * answer: it is answered 503 and forgotten. Default: never.
+   */
+  refuses?(request: SipMessage, source: Hop, unanswered: number): boolean;
   /** RFC 3261 table 4: 500 ms, 4 s, 5 s. */
   readonly t1Ms?: number;
   readonly t2Ms?: number;
@@ -46,6 +51,8 @@ export interface ServerCounts {
   readonly servers: number;
   /** Those of `servers` that are answered and kept for repetitions alone. */
   readonly completed: number;
+  /** Those of `servers` that have no final answer yet. */
+  readonly unanswered: number;
   /** Requests that came again. */
   readonly repeatedTotal: number;
   /** Completed transactions that went before their time, for want of room. */

@@ -1,0 +1,96 @@
+/** Whether a request was sent by who it says it was (RFC 3261 §22, RFC 7616 §3.4). */
+import { timingSafeEqual } from 'node:crypto';
+import { hex } from '../../../engine/identity.ts';
+import { type DigestHash, expectedResponse } from '../../../wire/sip/digest.ts';
+import {
+  DIGEST_ALGORITHMS,
+  type DigestAlgorithm,
+  parseCredentials,
+  renderChallenge,
+} from '../../../wire/sip/digest-fields.ts';
+import { type Hop, isReliable } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import { equalUris, parseUri } from '../../../wire/sip/uri.ts';
+import type { Verdict } from '../answer.ts';
+import type { CredentialsOf } from './credentials.ts';
+import type { Nonces } from './nonces.ts';
+
+export type Authentication =
+  | { readonly kind: 'proved'; readonly username: string }
+  /** `guessed`: credentials came, and were wrong. */
+  | {
+      readonly kind: 'challenged';
+      readonly guessed: boolean;
+      readonly verdicts: readonly Verdict[];
+    };
+
+export function authentication(options: {
+  readonly realm: string;
+  readonly credentialsOf: CredentialsOf;
+  readonly hash: DigestHash;
+  readonly nonces: Nonces;
+  random(octets: number): Uint8Array;
+  /** The same whenever the request comes again, another for every other one. */
+  tagFor(request: SipMessage): string;
+}): (request: SipMessage, source: Hop) => Promise<Authentication> {
+  const { realm, credentialsOf, hash, nonces, tagFor } = options;
+  const nothing = new Uint8Array(0);
+  const offered = DIGEST_ALGORITHMS.filter((name) => hash(name, nothing) !== undefined);
+  /** Stands in for users that do not exist: they cost the same sums, and never succeed. */
+  const nobody = hex(options.random(32));
+
+  /**
+   * One header line for each algorithm, the strongest first (RFC 8760 §2.3). Where all of them
+   * would make a large answer of a small request, fewer do: down to MD5, which all clients know.
+   */
+  function challenged(guessed: boolean, stale: boolean): Authentication {
+    const nonce = nonces.mint();
+    const line = (algorithm: DigestAlgorithm) =>
+      [
+        'WWW-Authenticate',
+        renderChallenge({ realm, nonce, algorithm, qop: ['auth'], ...(stale ? { stale } : {}) }),
+      ] as const;
+    const verdicts = offered.map((_, left) => ({
+      status: 401,
+      headers: offered.slice(left).map(line),
+    }));
+    return { kind: 'challenged', guessed, verdicts };
+  }
+
+  return async (request, source) => {
+    const { start } = request;
+    const said = request.all('authorization').flatMap((text) => parseCredentials(text) ?? []);
+    const credentials = said.find((one) => one.realm === realm);
+    if (start.kind !== 'request' || !credentials) return challenged(false, false);
+    const { username, algorithm, response, nonce, protection, uri } = credentials;
+    const ha1 = (await credentialsOf(username, realm))?.[algorithm];
+    const { method } = start;
+    const assumed = ha1 ?? nobody.slice(0, algorithm === 'MD5' ? 32 : 64);
+    const expected = expectedResponse(credentials, assumed, { method, hash });
+    const isRight = expected !== undefined && isSame(expected, response) && ha1 !== undefined;
+    // Without qop there is no count, and what was heard once could be said again and again.
+    if (!isRight || protection?.qop !== 'auth' || !isSameUri(uri, start.uri)) {
+      return challenged(!isRight, false);
+    }
+    if (!nonces.isFresh(nonce)) return challenged(false, true);
+    const answer = { user: username, nonce, nc: Number.parseInt(protection.nc, 16) };
+    const counted = nonces.count(answer, tagFor(request));
+    // The layer below answers it as before; nobody repeats anything on a stream.
+    const isNew = counted === 'new' || (counted === 'repeated' && !isReliable(source));
+    return isNew ? { kind: 'proved', username } : challenged(false, true);
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** Takes the same time wherever they differ. */
+function isSame(a: string, b: string): boolean {
+  const [left, right] = [encoder.encode(a), encoder.encode(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** RFC 7616 §3.4.6: otherwise the answer to one request would serve for another. */
+function isSameUri(said: string, asked: string): boolean {
+  const [left, right] = [parseUri(said), parseUri(asked)];
+  return said === asked || (left !== undefined && right !== undefined && equalUris(left, right));
+}
