@@ -26,8 +26,8 @@ export const DEFECTS = {
   /** Appends are answered while their commit is still being written and flushed. */
   acknowledgeBeforeFlush: {
     file: 'src/adapters/store/lmdb-commit.ts',
-    find: 'await write(env, batch);',
-    put: `const written = write(env, batch);
+    find: 'await write(env, batch, withTail ? tail : undefined);',
+    put: `const written = write(env, batch, withTail ? tail : undefined);
         for (const [pending, answer] of batch.answers.splice(0)) pending.answer(answer);
         await written;`,
   },

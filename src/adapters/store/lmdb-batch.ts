@@ -1,7 +1,7 @@
 import type { Append, ExpectedRevision, Projection } from '../../engine/ports.ts';
 import type { Candidate, Position, Recorded } from '../../engine/recorded.ts';
-import type { Environment } from './lmdb-environment.ts';
 import { type LmdbLog, positionOf } from './lmdb-log.ts';
+import type { LogTail } from './lmdb-tail.ts';
 import { type RowChanges, rowChanges } from './lmdb-views.ts';
 
 /** An append that waits for its commit. */
@@ -38,11 +38,15 @@ export interface Batch {
   last: number;
 }
 
+export interface BatchOptions {
+  readonly log: LmdbLog;
+  readonly tail: LogTail;
+  readonly projections: readonly Projection[];
+}
+
 /** Judges the appends in their order; one at which a projection throws is left out and rejected. */
 export function assemble(
-  env: Environment,
-  log: LmdbLog,
-  projections: readonly Projection[],
+  { log, tail, projections }: BatchOptions,
   taken: readonly Pending[],
 ): { batch: Batch; rejected: readonly (readonly [Pending, unknown])[] } {
   const rejected: (readonly [Pending, unknown])[] = [];
@@ -50,7 +54,7 @@ export function assemble(
   for (;;) {
     const batch: Batch = {
       records: [],
-      rows: rowChanges(env, projections),
+      rows: rowChanges(projections, tail.row),
       heads: new Map(),
       answers: [],
       deferred: [],

@@ -1,14 +1,10 @@
-import {
-  type Append,
-  type ExpectedRevision,
-  LAZY_APPEND_MS,
-  type Projection,
-} from '../../engine/ports.ts';
+import { type Append, type ExpectedRevision, LAZY_APPEND_MS } from '../../engine/ports.ts';
 import type { Candidate } from '../../engine/recorded.ts';
 import { encodeAppend } from './codec.ts';
 import { assemble, type Batch, firstOf, type Pending } from './lmdb-batch.ts';
+import { type CatchUp, catchUp } from './lmdb-catch-up.ts';
 import type { Environment } from './lmdb-environment.ts';
-import type { LmdbLog } from './lmdb-log.ts';
+import type { LogTail } from './lmdb-tail.ts';
 
 export interface GroupCommit {
   append(
@@ -23,6 +19,9 @@ export interface GroupCommit {
   close(): Promise<void>;
 }
 
+/** The tables follow when nothing else has been committed for so long. */
+const TAIL_WRITTEN_AFTER_MS = 100;
+
 interface Committed {
   tell(): void;
   readonly deferred: readonly Pending[];
@@ -36,11 +35,10 @@ interface Committed {
  * @param committed called after each commit, before its appends are answered
  */
 export function groupCommit(
-  env: Environment,
-  log: LmdbLog,
-  projections: readonly Projection[],
+  options: CatchUp & { readonly env: Environment; readonly tailSizeMax: number },
   committed: () => void,
 ): GroupCommit {
+  const { env, tail, tailSizeMax } = options;
   let queue: Pending[] = [];
   const jobs: (() => Promise<void>)[] = [];
   let running = false;
@@ -48,6 +46,11 @@ export function groupCommit(
   let urgent = false;
   let closed = false;
   let lazyTimer: NodeJS.Timeout | undefined;
+  let tailTimer: NodeJS.Timeout | undefined;
+  /** The tail goes with the next commit. */
+  let tailDue = false;
+  /** The last commit failed: perhaps it was written. */
+  let doubtful = false;
 
   function hurry(): void {
     urgent = true;
@@ -76,21 +79,38 @@ export function groupCommit(
     running = false;
     tell();
     if (queue.length > 0) lazyTimer ??= setTimeout(hurry, LAZY_APPEND_MS);
+    if (tail.size() > 0) tailTimer ??= setTimeout(writeTail, TAIL_WRITTEN_AFTER_MS);
+  }
+
+  function writeTail(): void {
+    tailTimer = undefined;
+    tailDue = true;
+    hurry();
   }
 
   /** Resolves when the transaction is flushed, or failed; then `tell` answers its appends. */
   async function commit(taken: readonly Pending[]): Promise<Committed> {
-    const { batch, rejected } = assemble(env, log, projections, taken);
+    if (doubtful) {
+      catchUp(options);
+      doubtful = false;
+    }
+    const { batch, rejected } = assemble(options, taken);
     const { deferred } = batch;
+    const withTail = tail.size() > 0 && (tailDue || tail.size() >= tailSizeMax);
     let failure: string | undefined;
     try {
-      if (batch.records.length > 0) {
-        await write(env, batch);
+      if (batch.records.length > 0 || withTail) {
+        await write(env, batch, withTail ? tail : undefined);
+        if (withTail) tail.written();
+        tail.take(batch.records, batch.rows.rows);
         committed();
       }
     } catch (error) {
+      if (withTail) tail.failed();
+      doubtful = true;
       failure = `the commit failed, perhaps after it was written: ${await causeOf(error)}`;
     }
+    tailDue = false;
     const tell = (): void => {
       for (const [pending, answer] of batch.answers) {
         pending.answer(failure === undefined ? answer : { outcome: 'unknown', reason: failure });
@@ -127,25 +147,34 @@ export function groupCommit(
     alone,
     async close() {
       closed = true;
-      do await alone(async () => {});
-      while (queue.length > 0);
+      clearTimeout(tailTimer);
+      do {
+        tailDue = true;
+        await alone(async () => {});
+      } while (queue.length > 0);
+      // Its turn comes when the last commit has ended.
+      await alone(async () => {});
+      clearTimeout(tailTimer);
     },
   };
 }
 
 /** Resolves when the transaction is flushed. */
-async function write(env: Environment, { records, rows }: Batch): Promise<void> {
+async function write(
+  env: Environment,
+  { records }: Batch,
+  tail: LogTail | undefined,
+): Promise<void> {
   const entered: Promise<boolean>[] = [];
   const flushed = env.root.batch(() => {
-    for (const { count, stream, revision, value, message } of records) {
+    for (const { count, value, message } of records) {
       // Compressing a value costs as much as everything else that is done to write it. It halves
       // the messages that are kept for long; other events and the journal are many small records.
       const log = message ? env.log : env.uncompressedLog;
       // Appending leaves full pages behind; an insert in order leaves them half empty.
       entered.push(log.put(count, value, APPEND));
-      env.streams.put([stream, revision], count);
     }
-    rows.write();
+    tail?.write();
   });
   const [, ...fits] = await Promise.all([flushed, ...entered]);
   if (fits.includes(false)) {

@@ -5,8 +5,13 @@ import { claimWriter, type WriterClaim } from './lmdb-writer-claim.ts';
 import { LOG_DICTIONARY } from './log-dictionary.ts';
 import { StoreUnavailable } from './store-unavailable.ts';
 
-/** Layout of the environment: raised when an older release could not read it. */
-const FORMAT = 1;
+/**
+ * Layout of the environment: raised when an older release could not read it. Since 2 the tables
+ * follow the log: an older release would take them for complete.
+ */
+const FORMAT = 2;
+/** Name in `meta`: count of the last event that the tables follow. */
+export const FOLLOWED = 'followed';
 /** Below it there is nothing to gain: an event's place in a page has its own cost. */
 const COMPRESS_FROM_BYTES = 256;
 /** Views of one store at most; LMDB reserves a slot for each at open. */
@@ -68,6 +73,9 @@ export function openEnvironment(options: LmdbOptions): Environment {
           ' run the release that wrote it, or a later one',
       );
     }
+    if (readOnly && format !== FORMAT) {
+      throw new StoreUnavailable(`${dir} is of an older release: start the server on it once`);
+    }
     if (!readOnly) {
       claim = claimWriter(meta, dir);
       if (format === undefined) begin(meta);
@@ -76,18 +84,20 @@ export function openEnvironment(options: LmdbOptions): Environment {
     const openView = (name: string) =>
       root.openDB<unknown, string>({ name: `view:${name}`, encoding: 'json' });
     if (!readOnly) for (const name of options.views ?? []) views.set(name, openView(name));
+    const log = root.openDB<Uint8Array, number>({
+      name: 'log',
+      encoding: 'binary',
+      compression: {
+        threshold: COMPRESS_FROM_BYTES,
+        dictionary: Buffer.from(String(meta.get('dictionary'))),
+      },
+    });
+    if (!readOnly && format === 1) upgrade(meta, log);
     return {
       root,
       dir,
       readOnly,
-      log: root.openDB<Uint8Array, number>({
-        name: 'log',
-        encoding: 'binary',
-        compression: {
-          threshold: COMPRESS_FROM_BYTES,
-          dictionary: Buffer.from(String(meta.get('dictionary'))),
-        },
-      }),
+      log,
       uncompressedLog: root.openDB<Uint8Array, number>({ name: 'log', encoding: 'binary' }),
       streams: root.openDB<number, [string, number]>({
         name: 'streams',
@@ -118,6 +128,15 @@ export function openEnvironment(options: LmdbOptions): Environment {
 function begin(meta: Database<unknown, string>): void {
   meta.transactionSync(() => {
     meta.putSync('dictionary', LOG_DICTIONARY);
+    meta.putSync('format', FORMAT);
+  });
+}
+
+/** In a store of format 1 the tables follow the whole log. */
+function upgrade(meta: Database<unknown, string>, log: Database<Uint8Array, number>): void {
+  const [head = 0] = log.getKeys({ reverse: true, limit: 1 });
+  meta.transactionSync(() => {
+    meta.putSync(FOLLOWED, head);
     meta.putSync('format', FORMAT);
   });
 }

@@ -1,6 +1,7 @@
 import type { Position, Recorded } from '../../engine/recorded.ts';
 import { decodeEvent } from './codec.ts';
 import type { Environment } from './lmdb-environment.ts';
+import type { LogTail } from './lmdb-tail.ts';
 
 /**
  * A page is read in one go and then handed out, so no snapshot is held while the reader works: one
@@ -14,6 +15,8 @@ export interface LmdbLog {
   read(stream: string, from: number, limit: number): AsyncIterable<Recorded>;
   /** Strictly after `after`, up to the head of the start. */
   readAll(after: number, limit: number): AsyncIterable<Recorded>;
+  /** Those after `count`, at once: they are few. */
+  after(count: number): readonly { readonly count: number; readonly event: Recorded }[];
   last(stream: string): Recorded | undefined;
   /** 0: the log is empty. */
   head(): number;
@@ -23,23 +26,11 @@ export interface LmdbLog {
   headOf(stream: string): number | undefined;
 }
 
-export function lmdbLog({ log, streams }: Environment): LmdbLog {
+export function lmdbLog({ log }: Environment, tail: LogTail): LmdbLog {
   function event(count: number): Recorded {
     const value = log.getBinary(count);
     if (!value) throw new Error(`the log has no event at position ${positionOf(count)}`);
     return decodeEvent(value, positionOf(count));
-  }
-
-  function headOf(stream: string): number | undefined {
-    for (const key of streams.getKeys({
-      start: [stream, Number.MAX_SAFE_INTEGER],
-      end: [stream, -1],
-      reverse: true,
-      limit: 1,
-    })) {
-      return key[1];
-    }
-    return undefined;
   }
 
   function head(): number {
@@ -77,10 +68,7 @@ export function lmdbLog({ log, streams }: Environment): LmdbLog {
     let left = limit;
     while (left > 0) {
       const size = Math.min(left, PAGE_EVENTS);
-      const start = [stream, next] as [string, number];
-      const end = [stream, Number.MAX_SAFE_INTEGER] as [string, number];
-      const counts: number[] = [];
-      for (const { value } of streams.getRange({ start, end, limit: size })) counts.push(value);
+      const counts = tail.places(stream, next, size);
       for (const count of counts) yield event(count);
       if (counts.length < size) return;
       next += size;
@@ -89,21 +77,28 @@ export function lmdbLog({ log, streams }: Environment): LmdbLog {
   }
 
   function at(stream: string, revision: number): Recorded | undefined {
-    const count = streams.get([stream, revision]);
+    const count = tail.place(stream, revision);
     return count === undefined ? undefined : event(count);
   }
 
   return {
     read,
     readAll,
+    after(from) {
+      const range = log.getRange({ start: from + 1 });
+      return [...range].map(({ key: count, value }) => ({
+        count,
+        event: decodeEvent(value, positionOf(count)),
+      }));
+    },
     last(stream) {
-      const revision = headOf(stream);
+      const revision = tail.headOf(stream);
       return revision === undefined ? undefined : at(stream, revision);
     },
     head,
-    has: (stream, revision) => streams.doesExist([stream, revision]),
+    has: (stream, revision) => tail.place(stream, revision) !== undefined,
     at,
-    headOf,
+    headOf: tail.headOf,
   };
 }
 

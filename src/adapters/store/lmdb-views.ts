@@ -1,25 +1,29 @@
-import type { Projection, Range } from '../../engine/ports.ts';
+import type { Projection } from '../../engine/ports.ts';
 import type { Recorded } from '../../engine/recorded.ts';
 import type { Environment } from './lmdb-environment.ts';
 import type { LmdbLog } from './lmdb-log.ts';
+import { type Rows, writeRows } from './lmdb-tail.ts';
 import { changed, changesOf } from './view-key.ts';
 
 /** Events that a rebuild projects in one transaction: bounds its memory and its longest pause. */
 const REBUILD_EVENTS = 5_000;
 
-/** Rows as they will be when a transaction has committed; `undefined`: the row goes. */
+/** Rows as they will be when a transaction has committed. */
 export interface RowChanges {
+  readonly rows: Rows;
   /** @throws what a projection throws; the changes are then of no use any more. */
   project(event: Recorded): void;
-  /** Hands the rows to the transaction that is being put together. */
-  write(): void;
 }
 
-/** Changes on top of the committed rows; nobody else may commit before they are written. */
-export function rowChanges(env: Environment, projections: readonly Projection[]): RowChanges {
+/** Changes on top of the rows that `rowOf` knows; nobody else may change those meanwhile. */
+export function rowChanges(
+  projections: readonly Projection[],
+  rowOf: (view: string, key: string) => unknown,
+): RowChanges {
   const views = new Map<string, Map<string, unknown>>();
 
   return {
+    rows: views,
     project(event) {
       for (const change of changesOf(projections, event)) {
         const { view, key } = change;
@@ -29,37 +33,11 @@ export function rowChanges(env: Environment, projections: readonly Projection[])
           views.set(view, rows);
         }
         const pending = rows;
-        const row = () => (pending.has(key) ? pending.get(key) : env.view(view).get(key));
+        const row = () => (pending.has(key) ? pending.get(key) : rowOf(view, key));
         pending.set(key, changed(change, row));
       }
     },
-    write() {
-      for (const [view, rows] of views) {
-        const table = env.view(view);
-        for (const [key, row] of rows) {
-          if (row === undefined) table.remove(key);
-          else table.put(key, row);
-        }
-      }
-    },
   };
-}
-
-/** Committed rows from `from` (inclusive) to `to` (exclusive). */
-export function rowRange(
-  env: Environment,
-  view: string,
-  { from, to, limit, reverse = false }: Range = {},
-): readonly (readonly [string, unknown])[] {
-  const rows: (readonly [string, unknown])[] = [];
-  const bounds = reverse
-    ? // LMDB starts a reverse range at its upper end, and both ends have to change sides.
-      { start: to, end: from, exclusiveStart: true, inclusiveEnd: true }
-    : { start: from, end: to };
-  const defined = Object.fromEntries(Object.entries(bounds).filter(([, v]) => v !== undefined));
-  const options = { ...defined, reverse, ...(limit !== undefined && { limit }) };
-  for (const { key, value } of env.view(view).getRange(options)) rows.push([key, value]);
-  return rows;
 }
 
 /**
@@ -77,14 +55,15 @@ export async function rebuildViews(
     for (const view of views) env.view(view).clearSync();
   }
   let events = 0;
-  let rows = rowChanges(env, projections);
+  const rowOf = (view: string, key: string) => env.view(view).get(key);
+  let changes = rowChanges(projections, rowOf);
   const flush = async () => {
-    await env.root.batch(() => rows.write());
-    rows = rowChanges(env, projections);
+    await env.root.batch(() => writeRows(env, changes.rows));
+    changes = rowChanges(projections, rowOf);
     progress?.(events);
   };
   for await (const event of log.readAll(0, Number.POSITIVE_INFINITY)) {
-    rows.project(event);
+    changes.project(event);
     events += 1;
     if (events % REBUILD_EVENTS === 0) await flush();
   }

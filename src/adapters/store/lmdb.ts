@@ -8,19 +8,25 @@ import type {
   ViewStore,
 } from '../../engine/ports.ts';
 import type { Candidate, Position } from '../../engine/recorded.ts';
+import { catchUp, keptUp } from './lmdb-catch-up.ts';
 import { groupCommit } from './lmdb-commit.ts';
 import { type LmdbOptions, openEnvironment } from './lmdb-environment.ts';
 import { countOf, lmdbLog, positionOf } from './lmdb-log.ts';
-import { forgetOthers, rebuildViews, rowRange, staleProjections } from './lmdb-views.ts';
+import { logTail, writeTail } from './lmdb-tail.ts';
+import { forgetOthers, rebuildViews, staleProjections } from './lmdb-views.ts';
 import { checkProjections } from './view-key.ts';
 
 /** How often a waiting reader looks whether another process has appended. */
 const POLL_MS = 50;
+/** Few enough to be written in about 5 ms, and enough that a page is written once for many of them. */
+const TAIL_SIZE_MAX = 2_000;
 /** Slots of readers that died are given back this often (LMDB keeps them otherwise). */
 const READER_CHECK_MS = 60_000;
 
 export interface LmdbStoreOptions extends Omit<LmdbOptions, 'views'> {
   readonly projections: readonly Projection[];
+  /** Rows and places that may wait in memory for their tables; default 2,000. */
+  readonly tailSizeMax?: number;
   /** Told how far the rebuild of an outdated projection is, at open. */
   readonly progress?: (events: number) => void;
 }
@@ -34,23 +40,30 @@ export interface LmdbStoreOptions extends Omit<LmdbOptions, 'views'> {
  *   system refuses
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<EventStore & ViewStore> {
-  const { projections, readOnly = false } = options;
+  const { projections, readOnly = false, tailSizeMax = TAIL_SIZE_MAX } = options;
   checkProjections(projections);
   const views = projections.flatMap((projection) => projection.views);
   const env = openEnvironment({ ...options, views });
-  const log = lmdbLog(env);
+  const tail = logTail(env);
+  const log = lmdbLog(env, tail);
   const waiting = new Set<() => void>();
   const wake = () => {
     for (const wakeOne of [...waiting]) wakeOne();
   };
-  const commits = readOnly ? undefined : groupCommit(env, log, projections, wake);
+  const stale = staleProjections(env, projections);
+  /** Those whose rows the tables have. */
+  const inStep = projections.filter((projection) => !stale.includes(projection));
+  const keepUp = readOnly ? keptUp({ env, log, tail, projections: inStep }) : () => {};
+  const commits = readOnly
+    ? undefined
+    : groupCommit({ env, log, tail, projections, tailSizeMax }, wake);
   let readerCheck: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
 
   if (commits) {
     try {
       forgetOthers(env, projections);
-      const stale = staleProjections(env, projections);
+      catchUp({ log, tail, projections: inStep });
       if (stale.length > 0) await rebuildViews(env, log, stale, options.progress);
     } catch (error) {
       await env.close();
@@ -97,9 +110,14 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<EventSto
       events: readonly Candidate[],
       { flush = 'now' }: AppendOptions = {},
     ) => writer().append(stream, expected, events, flush),
-    read: (stream, { from = 0, limit = Number.MAX_SAFE_INTEGER } = {}) =>
-      log.read(stream, from, limit),
-    last: async (stream) => log.last(stream),
+    read(stream, { from = 0, limit = Number.MAX_SAFE_INTEGER } = {}) {
+      keepUp();
+      return log.read(stream, from, limit);
+    },
+    async last(stream) {
+      keepUp();
+      return log.last(stream);
+    },
     readAll: ({ after, limit = Number.MAX_SAFE_INTEGER } = {}) =>
       log.readAll(countOf(after), limit),
     head: async () => {
@@ -107,15 +125,24 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<EventSto
       return head === 0 ? undefined : positionOf(head);
     },
     grown,
-    get: async <Row>(view: View<Row>, key: string) =>
-      env.view(view.name).get(key) as Row | undefined,
-    range: async <Row>(view: View<Row>, range?: Range) =>
-      rowRange(env, view.name, range) as readonly (readonly [string, Row])[],
-    count: async (view) => (env.view(view.name).getStats() as { entryCount: number }).entryCount,
+    async get<Row>(view: View<Row>, key: string) {
+      keepUp();
+      return tail.row(view.name, key) as Row | undefined;
+    },
+    async range<Row>(view: View<Row>, range?: Range) {
+      keepUp();
+      return tail.range(view.name, range) as readonly (readonly [string, Row])[];
+    },
+    async count(view) {
+      keepUp();
+      return tail.count(view.name);
+    },
     rebuild: (progress) =>
-      writer().alone(async () => ({
-        events: await rebuildViews(env, log, projections, progress),
-      })),
+      writer().alone(async () => {
+        // What waits may be what is to be mended.
+        await writeTail(env, tail);
+        return { events: await rebuildViews(env, log, projections, progress) };
+      }),
     close: () => {
       closing ??= close();
       return closing;

@@ -37,6 +37,26 @@ describe('the LMDB store over its life', () => {
     await again.close();
   });
 
+  test('a store of format 1 is taken over as it is; its readers wait for that', async () => {
+    const dir = await newFolder();
+    const first = await openLmdbStore({ dir, projections });
+    await appendAll(first, 'mailbox-a', noted({ add: ['sum', 2] }), noted());
+    const rows = await rowsOf(first);
+    await first.close();
+    const raw = open({ path: dir, noSubdir: false, maxDbs: 80 });
+    const meta = raw.openDB<unknown, string>({ name: 'meta', encoding: 'json' });
+    await meta.put('format', 1);
+    await meta.remove('followed');
+    await raw.close();
+    const reader = openLmdbStore({ dir, projections, readOnly: true });
+    await expect(reader).rejects.toThrow(/older release: start the server/);
+    const again = await openLmdbStore({ dir, projections });
+    expect(await rowsOf(again)).toEqual(rows);
+    await appendAll(again, 'mailbox-a', noted({ add: ['sum', 1] }));
+    expect(await again.get(NOTES, 'sum')).toBe(3);
+    await again.close();
+  });
+
   test('closing flushes what was accepted, the unhurried too', async () => {
     const dir = await newFolder();
     const store = await openLmdbStore({ dir, projections });
@@ -125,7 +145,7 @@ describe('the LMDB store and other processes', () => {
   test('a reader cannot append', async () => {
     const dir = await newFolder();
     const store = await openLmdbStore({ dir, projections });
-    const reader = await openLmdbStore({ dir, projections: [], readOnly: true });
+    const reader = await openLmdbStore({ dir, projections, readOnly: true });
     await appendAll(store, 'mailbox-a', noted({ add: ['sum', 1] }));
     expect(await reader.get(NOTES, 'sum')).toBe(1);
     await expect(reader.append('mailbox-a', 0, [noted()])).rejects.toThrow(/read-only/);
