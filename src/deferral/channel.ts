@@ -29,6 +29,11 @@ export interface Channels {
   conceal?(delivery: string, path: readonly string[]): readonly string[];
   /** Connects, or waits for the peer to connect, as the answer says (RFC 4975 §5.4, RFC 6135). */
   open(delivery: string, end: ChannelEnd, on: ChannelCallbacks): void;
+  /**
+   * The peer's end of a session that was opened, its path as it is used; `undefined`: none was.
+   * Absent where no peer can ask for the session again.
+   */
+  peer?(delivery: string): ChannelEnd | undefined;
   /** Messages go out in the order of the calls. */
   send(delivery: string, message: OutgoingMessage): Promise<PushOutcome>;
   /** Gives the session up; what is open is lost. Nothing happens when there is none. */

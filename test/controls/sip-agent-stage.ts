@@ -8,6 +8,7 @@ import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
 import { createDeferral } from '../../src/deferral/deferral.ts';
 import { openSignals } from '../../src/deferral/signals.ts';
 import type { Recorded } from '../../src/engine/recorded.ts';
+import type { ChannelEnd } from '../../src/machines/delivery/effects.ts';
 import { projections } from '../../src/projections/all.ts';
 import { type RegistrationRow, registrationView } from '../../src/projections/registrations.ts';
 import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
@@ -72,9 +73,14 @@ export async function sipAgentStage(
     messages += 1;
     return `${messages}@${NODE}`;
   };
+  const peers = new Map<string, ChannelEnd>();
   const port = {
     offer: (delivery: string) => ({ host: '127.0.0.1', port: 2855, sessionId: delivery }),
-    open: (delivery: string, _: unknown, on: ChannelCallbacks) => void channels.set(delivery, on),
+    open(delivery: string, end: ChannelEnd, on: ChannelCallbacks) {
+      channels.set(delivery, on);
+      peers.set(delivery, end);
+    },
+    peer: (delivery: string) => peers.get(delivery),
     send: () => new Promise<never>(() => {}),
     close: () => {},
   };

@@ -1,6 +1,7 @@
 /** MSRP sessions by delivery: the engine's port to this endpoint. */
 import type { Channels } from '../../deferral/channel.ts';
 import { hex } from '../../engine/identity.ts';
+import type { ChannelEnd } from '../../machines/delivery/effects.ts';
 import { renderMsrpUri } from '../../wire/msrp/uri.ts';
 import { type Cut, cutSessionIds, withoutCuts } from '../../wire/redaction.ts';
 import type { EndpointSession, MsrpEndpoint } from './endpoint.ts';
@@ -15,6 +16,8 @@ interface Opened {
   /** Paths of the peer by the form in which they are recorded: each fork has its own. */
   readonly paths: Map<string, readonly string[]>;
   session?: EndpointSession;
+  /** As `open` was asked, with the path that is used. */
+  peer?: ChannelEnd;
 }
 
 export function msrpChannels(options: {
@@ -58,9 +61,11 @@ export function msrpChannels(options: {
         on.lost('the offer of this session is not from this process');
         return;
       }
+      const remotePath = known.paths.get(end.path.join(' ')) ?? end.path;
+      known.peer = { ...end, path: remotePath };
       const request = {
         localUri: localUri(known.sessionId),
-        remotePath: known.paths.get(end.path.join(' ')) ?? end.path,
+        remotePath,
         on: {
           takenBack: (key: string, status: number) => on.takenBack(key, status),
           lost: (reason: string) => on.lost(reason),
@@ -74,6 +79,7 @@ export function msrpChannels(options: {
         if (binding.bound) on.bound(binding.remote);
       });
     },
+    peer: (delivery) => opened.get(delivery)?.peer,
     send(delivery, message) {
       const session = opened.get(delivery)?.session;
       if (session) return session.send(message);

@@ -2,15 +2,17 @@
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
+import { renderOffer } from '../../wire/sdp/render-msrp.ts';
 import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
-import { type AccessOptions, openAccess } from './access/access.ts';
+import { bareAnswers } from './access/bare-answers.ts';
 import { answers } from './answer.ts';
 import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
-import { evidenceOf, type ObserveOptions } from './observe-options.ts';
+import { observeDialog } from './observe-dialog.ts';
+import { evidenceOf, type ObserveContext, type ObserveOptions } from './observe-options.ts';
 import { perform } from './push/perform.ts';
 import { hopMemory } from './routing/hop-memory.ts';
 import { type NextHop, router } from './routing/route.ts';
@@ -27,8 +29,6 @@ export interface SipAgentOptions extends ObserveOptions {
   readonly nextHop?: NextHop;
   readonly channels: Channels;
   readonly limits?: Partial<TransportLimits>;
-  /** Who may come in beside the trusted peers, and how much; default: nobody. */
-  readonly access?: AccessOptions;
   /** Traffic that is no message, or a failure of a socket. */
   onRefusedTraffic(reason: string, section: string, remote: string): void;
   onFault(where: string, fault: unknown): void;
@@ -67,16 +67,20 @@ export async function openSipAgent(
   let layer: TransactionLayer | undefined;
   const early: (readonly [SipMessage, Hop])[] = [];
   const render = answers(identity, () => clock.now());
-  const access = openAccess({
-    ...{ ...options, access: options.access ?? {} },
-    ...{ render, tagFor, send, steadyNow: steady.now, random: options.identifiers.random },
-  });
-  const onRequest = observe({
+  const context: ObserveContext = {
     ...options,
     tagFor,
-    requester: access.requester,
+    requester: () => ({ kind: 'core' }),
     contact: (source) => identity.contact(reachable(source)),
-  });
+    push: {
+      description: (delivery) => renderOffer({ ...options.channels.offer(delivery), originId: 0 }),
+      isOffering: () => false,
+      peer: (delivery) => options.channels.peer?.(delivery),
+    },
+  };
+  const dialogs = observeDialog(context);
+  const onRequest = observe(context, dialogs);
+  const bare = bareAnswers({ ...options, render, tagFor, send });
 
   /** A defect in handling one message must not end the service of all others. */
   function guarded(source: Hop, handle: () => void): void {
@@ -90,9 +94,9 @@ export async function openSipAgent(
   function receive(message: SipMessage, source: Hop): void {
     const remote = hostPort(source.host, source.port);
     const isRequest = message.start.kind === 'request';
-    if (isRequest && !access.isTrusted(source)) {
-      if (serving) access.stranger(message, source, (known) => layer?.receive(known, source));
-      else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
+    if (isRequest && !options.trusted(source.host)) {
+      options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
+      if (serving) bare.stranger(message, source);
     } else if (serving || !isRequest) layer?.receive(message, source);
     else if (isReliable(source) && early.length < EARLY_MAX) early.push([message, source]);
     else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
@@ -107,7 +111,7 @@ export async function openSipAgent(
     onRefusal(refusal, source) {
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
-      if (serving) guarded(source, () => access.unreadable(refusal, source));
+      if (serving) guarded(source, () => bare.unreadable(refusal, source));
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -162,6 +166,7 @@ export async function openSipAgent(
   });
   const performed = perform({
     ...options,
+    settled: dialogs.settled,
     router: router({ views: options.views, nextHop: options.nextHop, localFor, onFault }),
     layer: transactions,
     sendRequest,
@@ -173,18 +178,17 @@ export async function openSipAgent(
       if (isAck(octets)) signals.sent(octets, evidenceOf(hop));
       return transports.send(octets, hop);
     },
-    refuses: access.isOverload,
     answer(request, source, status) {
-      const isRefusal = status === 503;
-      const verdict = { status, toTag: tagFor(request) };
-      if (isRefusal) return render(request, source, { ...verdict, ...access.overload() });
-      const octets = render(request, source, verdict);
+      const octets = render(request, source, { status, toTag: tagFor(request) });
       signals.sent(octets, evidenceOf(source));
       return octets;
     },
     user: {
-      onRequest: access.limited(onRequest),
-      onAck: (message, source) => signals.received(message.octets, evidenceOf(source)),
+      onRequest,
+      onAck(message, source) {
+        signals.received(message.octets, evidenceOf(source));
+        dialogs.acknowledged(message);
+      },
       onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
       onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
       onCancel(invite) {

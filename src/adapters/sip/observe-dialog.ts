@@ -1,60 +1,44 @@
-/** Requests of the client within the dialog of a push (RFC 3261 §12.2.2): BYE, UPDATE, INVITE. */
+/**
+ * Requests of the client within the dialog of a push: BYE, session refresh by INVITE or UPDATE
+ * (RFC 3261 §12.2.2, §14.2, §15, RFC 3311, RFC 4028), OPTIONS. What changes the session in a way
+ * that a running push cannot follow is refused, and the push goes on (RFC 3261 §14.2).
+ */
 import { deliveryStream } from '../../deferral/account.ts';
 import type { Outcome } from '../../engine/input.ts';
-import type { PushDialog } from '../../machines/delivery/effects.ts';
-import { parseContacts } from '../../wire/sip/contact.ts';
-import { parseCSeq, parseSessionExpires, parseTokens } from '../../wire/sip/headers.ts';
+import { parseCSeq } from '../../wire/sip/headers.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
-import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
-import { equalUris, parseUri } from '../../wire/sip/uri.ts';
-import { byeVerdict, type Headers, unknownVerdict, type Verdict } from './answer.ts';
-import { evidenceOf, type ObserveContext } from './observe-options.ts';
+import { byeVerdict, unknownVerdict, type Verdict } from './answer.ts';
+import { awaitedAcks } from './dialog/awaited-acks.ts';
+import { type PushSession, sessionFinder } from './dialog/find-session.ts';
+import { DIALOG_CAPABILITIES, judgeRefresh, methodOf, SDP } from './dialog/judge-refresh.ts';
+import { keepsSession } from './dialog/judge-session.ts';
+import { evidenceOf, type ObserveContext, type Respond } from './observe-options.ts';
+import { DIALOG_METHODS } from './push/push-requests.ts';
 
-/** RFC 4028 §5: no interval is shorter. */
-const SESSION_SECONDS_MIN = 90;
 /** Dialogs whose last CSeq is remembered: more than are ever open at once. */
 const DIALOGS_MAX = 100_000;
-
-/** What the log says of the dialog that a request is for. */
-interface Found {
-  readonly delivery: string;
-  /** `null`: no 2xx is in the log yet. */
-  readonly dialog: PushDialog | null;
-  /** The session timer is ours to refresh. */
-  readonly refreshes: boolean;
-}
-
+/** RFC 3261 §14.2: a client whose request crosses another of its own pauses so long, at most. */
+const CROSSED_RETRY_SECONDS_MAX = 10;
 export interface ObserveDialog {
-  /** Whether the request belongs to a dialog of ours, tags and all. */
-  isWithin(request: SipMessage): Promise<boolean>;
-  request(transaction: ServerTransaction, respond: (verdict: Verdict) => void): Promise<void>;
+  request(transaction: ServerTransaction, respond: Respond): Promise<void>;
+  /** The ACK to a 2xx. */
+  acknowledged(ack: SipMessage): void;
+  /** Resolves when we may say BYE: no 2xx of ours waits for its ACK (RFC 3261 §15). */
+  settled(delivery: string): Promise<void>;
 }
 
 export function observeDialog(options: ObserveContext): ObserveDialog {
-  const { clock, signals, identity } = options;
+  const { clock, signals, identity, push } = options;
+  const find = sessionFinder(options);
+  const acks = awaitedAcks(clock);
   /** CSeq number of the client's last request in each dialog; after a restart any number is taken. */
   const lastCseq = new Map<string, number>();
-
-  async function dialogOf(request: SipMessage): Promise<Found | undefined> {
-    const delivery = identity.deliveryOf(request.first('call-id') ?? '');
-    if (delivery === undefined) return undefined;
-    const ours = parseNameAddr(request.first('to') ?? '')?.tag;
-    const theirs = parseNameAddr(request.first('from') ?? '')?.tag;
-    if (ours !== identity.fromTagOf(delivery)) return undefined;
-    const { value, context } = await options.runner.state(deliveryStream(delivery));
-    const { dialog, refreshes } = context as Pick<Found, 'dialog' | 'refreshes'>;
-    const found = { delivery, dialog, refreshes };
-    if (value === 'pushing' || value === 'bye') {
-      return dialog?.toTag === theirs ? found : undefined;
-    }
-    // The 2xx may be on its way into the log: what came behind it is decided on top of it.
-    return value === 'inviting' || value === 'cancelling' ? found : undefined;
-  }
+  /** Deliveries of which a refresh is on its way into the log. */
+  const refreshing = new Set<string>();
 
   /** RFC 3261 §12.2.2: whether an older request comes after a newer one. */
-  function isOutOfOrder(delivery: string, request: SipMessage): boolean {
-    const cseq = parseCSeq(request.first('cseq') ?? '')?.number ?? 0;
+  function isOutOfOrder(delivery: string, cseq: number): boolean {
     if (cseq < (lastCseq.get(delivery) ?? 0)) return true;
     lastCseq.delete(delivery);
     const [oldest] = lastCseq.keys();
@@ -67,8 +51,7 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
     delivery: string,
     transaction: ServerTransaction,
     fact: { readonly type: string; readonly data: unknown; readonly name: string },
-    respond: (outcome: Outcome['outcome']) => void,
-  ): Promise<void> {
+  ): Promise<Outcome['outcome']> {
     const { request, source } = transaction;
     const evidence = evidenceOf(source);
     const input = {
@@ -79,78 +62,126 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
       octets: signals.evidence(request.octets, 'sip'),
       evidence,
     };
-    await options.submit(deliveryStream(delivery), input, ({ outcome }) => {
-      if (outcome !== 'accepted') signals.received(request.octets, evidence);
-      respond(outcome);
-    });
+    const { outcome } = await options.submit(deliveryStream(delivery), input);
+    if (outcome !== 'accepted') signals.received(request.octets, evidence);
+    return outcome;
   }
 
-  /** Another description is not taken (RFC 3261 §14.2), nor another target: the log has the first. */
-  function isRefresh({ remoteTarget }: PushDialog, request: SipMessage): boolean {
-    const isUpdate = request.start.kind === 'request' && request.start.method === 'UPDATE';
-    const contacts = parseContacts(request.first('contact') ?? '');
-    const [contact] = contacts === undefined || contacts === '*' ? [] : contacts;
-    const keepsTarget = contact === undefined || isSameUri(contact.uri, remoteTarget);
-    return isUpdate && request.body.length === 0 && keepsTarget;
+  async function bye(session: PushSession, transaction: ServerTransaction): Promise<Verdict> {
+    const reason = transaction.request.first('reason');
+    const data = reason === undefined ? {} : { reason };
+    const fact = { type: 'ByeReceived', data, name: 'bye' };
+    const outcome = await submit(session.delivery, transaction, fact);
+    if (outcome === 'accepted') acks.forget(session.delivery);
+    return byeVerdict(outcome);
   }
 
-  /** RFC 4028 §9, table 2: who asks for no other refresher leaves it to who it was, if it can be. */
-  function refresherOf(request: SipMessage, asked: 'uac' | 'uas' | undefined, oursNow: boolean) {
-    const canThey = parseTokens(request.all('supported'))?.includes('timer') === true;
-    return asked ?? (oursNow || !canThey ? 'uas' : 'uac');
+  /** Two offers at once (RFC 3261 §14.2, RFC 3311 §5.2); `undefined`: nothing is in the way. */
+  function crossing(request: SipMessage, { delivery, phase }: PushSession): Verdict | undefined {
+    // A Retry-After that is drawn keeps two clients from meeting again.
+    const [drawn = 0] = options.identifiers.random(1);
+    const seconds = drawn % (CROSSED_RETRY_SECONDS_MAX + 1);
+    if (refreshing.has(delivery)) {
+      return { status: 500, headers: [['Retry-After', String(seconds)]] };
+    }
+    if (phase === 'early') return { status: 491 };
+    const isOffer = methodOf(request) === 'INVITE' || request.body.length > 0;
+    const isOurs = push.isOffering(delivery) || acks.isOffering(delivery);
+    return isOffer && isOurs ? { status: 491 } : undefined;
   }
 
   async function refresh(
-    { delivery, refreshes }: Found,
+    session: PushSession,
     transaction: ServerTransaction,
-    respond: (verdict: Verdict) => void,
+    respond: Respond,
   ): Promise<void> {
-    const { request, source } = transaction;
-    const session = parseSessionExpires(request.first('session-expires') ?? '');
-    const seconds = session && session.intervalMs / 1000;
-    if (seconds !== undefined && seconds < SESSION_SECONDS_MIN) {
-      signals.received(request.octets, evidenceOf(source));
-      return respond({ status: 422, headers: [['Min-SE', String(SESSION_SECONDS_MIN)]] });
-    }
-    const refresher = refresherOf(request, session?.refresher, refreshes);
-    const timed: Headers = [
-      ['Session-Expires', `${seconds};refresher=${refresher}`],
-      ...(refresher === 'uac' ? [['Require', 'timer'] as const] : []),
-    ];
-    const headers = [['Contact', options.contact(source)] as const, ...(session ? timed : [])];
-    const data = seconds === undefined ? {} : { sessionExpiresSeconds: seconds };
-    const fact = { type: 'SessionRefreshed', data, name: 'refresh' };
-    await submit(delivery, transaction, fact, (outcome) =>
-      respond(outcome === 'unknown' ? unknownVerdict() : { status: 200, headers }),
+    const { delivery } = session;
+    const isInvite = methodOf(transaction.request) === 'INVITE';
+    const judged =
+      crossing(transaction.request, session) ?? judgeRefresh(options, transaction, session);
+    if ('status' in judged) return refuse(transaction, judged, respond);
+    // No client begins an INVITE without the answer to its last (RFC 3261 §14.1): it has our 2xx.
+    if (isInvite) acks.forget(delivery);
+    refreshing.add(delivery);
+    const fact = { type: 'SessionRefreshed', data: judged.data, name: 'refresh' };
+    const outcome = await submit(delivery, transaction, fact).finally(() =>
+      refreshing.delete(delivery),
     );
+    if (outcome === 'unknown') return void respond(unknownVerdict());
+    // The session ended while this was on its way.
+    if (outcome !== 'accepted') return void respond({ status: 481 });
+    const { headers, body } = judged;
+    const sendAgain = respond({ status: 200, headers, ...(body === undefined ? {} : { body }) });
+    if (isInvite && sendAgain) {
+      awaitAck(session, transaction.request, { isOffer: judged.isOffer, sendAgain });
+    }
+  }
+
+  function awaitAck(
+    session: PushSession,
+    invite: SipMessage,
+    success: { readonly isOffer: boolean; readonly sendAgain: () => void },
+  ): void {
+    const { delivery } = session;
+    const cseq = cseqOf(invite);
+    /** RFC 3261 §13.3.1.4: the session ends by our BYE, as after a refresh that nobody answered. */
+    const lost = (why: string): void => {
+      const fact = { type: 'SessionExpired', at: clock.now(), data: { status: 408 } };
+      const told = options.tell(deliveryStream(delivery), { ...fact, cause: `${why} ${cseq}` });
+      told.catch((fault: unknown) => options.onFault(why, fault));
+    };
+    acks.wait(delivery, {
+      ...success,
+      cseq,
+      onAck(ack) {
+        const peer = push.peer(delivery);
+        const isAnswer = success.isOffer && ack.body.length > 0 && peer !== undefined;
+        // No answer to a description that stands already leaves it standing.
+        if (isAnswer && !keepsSession(ack.body, peer, session)) lost('answer not acceptable');
+      },
+      onMissing: () => lost('no ACK'),
+    });
+  }
+
+  function refuse({ request, source }: ServerTransaction, verdict: Verdict, respond: Respond) {
+    signals.received(request.octets, evidenceOf(source));
+    respond(verdict);
+  }
+
+  async function request(transaction: ServerTransaction, respond: Respond): Promise<void> {
+    const method = methodOf(transaction.request);
+    const session = await find(transaction.request);
+    if (!session) return refuse(transaction, { status: 481 }, respond);
+    if (isOutOfOrder(session.delivery, cseqOf(transaction.request))) {
+      return refuse(transaction, { status: 500 }, respond);
+    }
+    switch (method) {
+      case 'BYE':
+        return void respond(await bye(session, transaction));
+      case 'INVITE':
+      case 'UPDATE':
+        if (session.phase !== 'over') return refresh(session, transaction, respond);
+        return refuse(transaction, { status: 481 }, respond);
+      case 'OPTIONS': {
+        const headers = [...DIALOG_CAPABILITIES, ['Accept', SDP] as const];
+        return refuse(transaction, { status: 200, headers }, respond);
+      }
+      default:
+        // A MESSAGE to the store itself: nobody would ever read it, so it is not taken.
+        return refuse(transaction, { status: 405, headers: [['Allow', DIALOG_METHODS]] }, respond);
+    }
   }
 
   return {
-    isWithin: async (request) => (await dialogOf(request)) !== undefined,
-    async request(transaction, respond) {
-      const { request, source } = transaction;
-      const isBye = request.start.kind === 'request' && request.start.method === 'BYE';
-      const found = await dialogOf(request);
-      const refuse = (status: number): void => {
-        signals.received(request.octets, evidenceOf(source));
-        respond({ status });
-      };
-      if (!found || (!isBye && !found.dialog)) return refuse(481);
-      const { delivery, dialog } = found;
-      if (isOutOfOrder(delivery, request)) return refuse(500);
-      if (isBye) {
-        const reason = request.first('reason');
-        const data = reason === undefined ? {} : { reason };
-        const fact = { type: 'ByeReceived', data, name: 'bye' };
-        return submit(delivery, transaction, fact, (outcome) => respond(byeVerdict(outcome)));
-      }
-      if (!dialog || !isRefresh(dialog, request)) return refuse(488);
-      return refresh(found, transaction, respond);
+    request,
+    acknowledged(ack) {
+      const delivery = identity.deliveryOf(ack.first('call-id') ?? '');
+      if (delivery !== undefined) acks.acknowledged(delivery, cseqOf(ack), ack);
     },
+    settled: acks.settled,
   };
 }
 
-function isSameUri(a: string, b: string): boolean {
-  const [left, right] = [parseUri(a), parseUri(b)];
-  return a === b || (left !== undefined && right !== undefined && equalUris(left, right));
+function cseqOf(request: SipMessage): number {
+  return parseCSeq(request.first('cseq') ?? '')?.number ?? 0;
 }

@@ -11,9 +11,9 @@ import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { ALLOWED_METHODS, answers, DRAINING, type Verdict } from './answer.ts';
-import { observeDialog } from './observe-dialog.ts';
+import type { ObserveDialog } from './observe-dialog.ts';
 import { observeMessage } from './observe-message.ts';
-import { evidenceOf, type ObserveContext } from './observe-options.ts';
+import { evidenceOf, type ObserveContext, type Respond } from './observe-options.ts';
 import { observeRegister } from './registration/observe-register.ts';
 
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
@@ -22,7 +22,7 @@ const METHODS: ReadonlySet<string> = new Set(ALLOWED_METHODS.split(', '));
 /** Methods that only make sense within a dialog (RFC 3261 §12.2.2). */
 const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE']);
 /** Methods that make sense within a dialog and outside. */
-const ANYWHERE: ReadonlySet<string> = new Set(['MESSAGE', 'OPTIONS']);
+const ANYWHERE: ReadonlySet<string> = new Set(['INVITE', 'MESSAGE', 'OPTIONS']);
 const SDP = 'application/sdp';
 
 function toTagOf(request: SipMessage): string | undefined {
@@ -32,21 +32,24 @@ function toTagOf(request: SipMessage): string | undefined {
 }
 
 /** What becomes of each new request. */
-export function observe(options: ObserveContext): (transaction: ServerTransaction) => void {
+export function observe(
+  options: ObserveContext,
+  dialogs: Pick<ObserveDialog, 'request'>,
+): (transaction: ServerTransaction) => void {
   const { clock, signals, identity } = options;
   const render = answers(identity, () => clock.now());
-  const dialogs = observeDialog(options);
   const message = observeMessage(options);
 
-  function responder(transaction: ServerTransaction): (verdict: Verdict) => void {
+  function responder(transaction: ServerTransaction): Respond {
     const { request, source } = transaction;
     const isInvite = request.start.kind === 'request' && request.start.method === 'INVITE';
     return (verdict) => {
       // RFC 3261 §9.2: the answer to a CANCEL of it will have the same tag.
       const tagged = isInvite ? { toTag: options.tagFor(request), ...verdict } : verdict;
       const octets = render(request, source, tagged);
-      // What came too late was not sent (RFC 4320 §4.2).
-      if (transaction.respond(octets, verdict.status)) signals.sent(octets, evidenceOf(source));
+      if (!transaction.respond(octets, verdict.status)) return undefined;
+      signals.sent(octets, evidenceOf(source));
+      return () => void transaction.respond(octets, verdict.status);
     };
   }
 
@@ -109,9 +112,10 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
     let verdict = precheck(request);
-    if (!verdict && ANYWHERE.has(method) && toTagOf(request) !== undefined) {
-      // RFC 3261 §12.2.2: a To-tag names a dialog.
-      if (!(await dialogs.isWithin(request))) verdict = { status: 481 };
+    // RFC 3261 §12.2.2: a To-tag names a dialog.
+    const within = ANYWHERE.has(method) && toTagOf(request) !== undefined;
+    if (!verdict && (within || IN_DIALOG.has(method))) {
+      return dialogs.request(transaction, responder(transaction));
     }
     if (!verdict && method === 'MESSAGE') {
       const account = addressee(request);
@@ -122,13 +126,9 @@ export function observe(options: ObserveContext): (transaction: ServerTransactio
     if (!verdict && method === 'REGISTER') {
       return observeRegister(options, request, source, evidence, responder(transaction));
     }
-    const within = method === 'INVITE' && toTagOf(request) !== undefined;
-    if (!verdict && (IN_DIALOG.has(method) || within)) {
-      return dialogs.request(transaction, responder(transaction));
-    }
     signals.received(request.octets, evidence);
     const respond = responder(transaction);
-    if (verdict) return respond(verdict);
+    if (verdict) return void respond(verdict);
     if (method === 'INVITE') return invite(transaction);
     // OPTIONS (RFC 3261 §11.2); an ACK or CANCEL that matches nothing never comes here.
     respond({

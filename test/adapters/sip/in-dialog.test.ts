@@ -90,14 +90,8 @@ describe('in the dialog of a push', () => {
     expect(await stage.story()).toContain('delivery SessionRefreshed');
   });
 
-  test('another target or description → 488 without a Contact [RFC 3261 §14.2]', async () => {
-    const moved = await ask(within('UPDATE', 1, { Contact: '<sip:alice@127.0.0.7>' }));
-    expect([status(moved), headerOf(moved, 'Contact')]).toEqual([488, '']);
-    expect(status(await ask(within('INVITE', 2, { Contact: contact() })))).toBe(488);
-  });
-
-  test('a MESSAGE is a deposit; with tags of another dialog it is none [RFC 3261 §12.2.2]', async () => {
-    expect(status(await ask(within('MESSAGE', 1)))).toBe(202);
+  test('a MESSAGE → 405; with tags of another dialog → 481 [RFC 3261 §12.2.2]', async () => {
+    expect(status(await ask(within('MESSAGE', 1)))).toBe(405);
     const stray = within('MESSAGE', 2, { To: '<sip:alice@example.org>;tag=nobody' });
     expect(status(await ask(stray))).toBe(481);
   });
@@ -120,6 +114,6 @@ test('a BYE while the 2xx is on its way into the log → 200 [RFC 3261 §15]', a
   await until(() => stage.faults.length === 0);
 });
 
-test('a BYE before any answer → 481', async () => {
+test('a BYE before any answer → 481 [RFC 3261 §15]', async () => {
   expect(status(await ask(within('BYE', 1)))).toBe(481);
 });

@@ -186,6 +186,48 @@ describe('INVITE server', () => {
   });
 });
 
+describe('2xx to INVITE, repeated by its user', () => {
+  function repeating(hop: typeof UDP) {
+    const stage = transactionStage();
+    stage.layer.receive(request('INVITE', BRANCH), hop);
+    const [transaction] = stage.transactions;
+    if (transaction === undefined) throw new Error('no INVITE came');
+    const ok = renderResponse(transaction.request, hop, { status: 200, toTag: 'us' });
+    transaction.respond(ok, 200);
+    const repeated = repeatSuccess({
+      clock: stage.clock,
+      send: () => transaction.respond(ok, 200),
+      onUnacknowledged: () => stage.heard.push('unacknowledged'),
+    });
+    return { stage, repeated };
+  }
+
+  test.each([UDP, TCP])(
+    'on $transport without ACK → T1 to T2, given up after 64*T1 [RFC 3261 §13.3.1.4]',
+    (hop) => {
+      const { stage } = repeating(hop);
+      stage.clock.advance(100_000);
+      const times = [0, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500];
+      expect(stage.schedule()).toEqual(times.map((ms) => [ms, '200 INVITE']));
+      expect(stage.heard).toEqual(['INVITE', 'unacknowledged']);
+      expect(stage.isEmpty()).toBe(true);
+    },
+  );
+
+  test('ACK → nothing more [RFC 3261 §13.3.1.4]', () => {
+    const { stage, repeated } = repeating(UDP);
+    stage.clock.advance(600);
+    repeated.acknowledged();
+    stage.clock.advance(100_000);
+    expect(stage.schedule()).toEqual([
+      [0, '200 INVITE'],
+      [500, '200 INVITE'],
+    ]);
+    expect(stage.heard).toEqual(['INVITE']);
+    expect(stage.isEmpty()).toBe(true);
+  });
+});
+
 describe('CANCEL', () => {
   test('of an open INVITE → 200 by itself, the user ends the INVITE [RFC 3261 §9.2]', () => {
     const stage = transactionStage();

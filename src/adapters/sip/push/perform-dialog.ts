@@ -46,7 +46,13 @@ export function performDialog(context: PushContext) {
       if (!surplus) void fact(delivery, 'ByeAnswered', { status }, `bye answered ${cseq}`, told);
       else if (told) signals.received(told.message.octets, evidenceOf(told.hop));
     };
-    await request(effect, account, dialog, { method: 'BYE', cseq, headers: () => [] }, heard);
+    // Not awaited: what else was decided, the guard timer too, must not wait for a lost ACK.
+    void context
+      .settled(delivery)
+      .then(() =>
+        request(effect, account, dialog, { method: 'BYE', cseq, headers: () => [] }, heard),
+      )
+      .catch((fault: unknown) => onFault(effect.id, fault));
   }
 
   /** Sends a request within the dialog; `heard` learns the final status, 408 for none. */

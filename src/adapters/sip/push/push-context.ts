@@ -20,6 +20,8 @@ export interface PushContextOptions
   layer(): TransactionLayer;
   /** Outside of transactions: ACKs. */
   send(octets: Uint8Array, hop: Hop): void;
+  /** Resolves when we may say BYE: no 2xx of ours waits for its ACK (RFC 3261 §15). */
+  settled(delivery: string): Promise<void>;
   onFault(where: string, fault: unknown): void;
 }
 

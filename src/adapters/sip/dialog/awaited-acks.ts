@@ -1,0 +1,74 @@
+/** Our 2xx to INVITEs of the client that wait for their ACK (RFC 3261 §13.3.1.4). */
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import { repeatSuccess } from '../../../wire/sip/repeat-success.ts';
+import type { TransactionClock } from '../../../wire/sip/timer-queues.ts';
+
+export interface AwaitedAcks {
+  /** A 2xx left; at most one per delivery waits. */
+  wait(delivery: string, success: Success): void;
+  acknowledged(delivery: string, cseq: number, ack: SipMessage): void;
+  /** Our offer went out in a 2xx and has no answer yet. */
+  isOffering(delivery: string): boolean;
+  /** Gives up waiting: the dialog is over, or the client shows otherwise that it has the 2xx. */
+  forget(delivery: string): void;
+  /** Resolves when none waits (any more): before that we may not say BYE (RFC 3261 §15). */
+  settled(delivery: string): Promise<void>;
+}
+
+export interface Success {
+  readonly cseq: number;
+  /** The 2xx carries our offer, the ACK its answer. */
+  readonly isOffer: boolean;
+  sendAgain(): void;
+  onAck(ack: SipMessage): void;
+  /** Nothing came for 64*T1. */
+  onMissing(): void;
+}
+
+interface Waiting {
+  readonly success: Success;
+  readonly settled: Promise<void>;
+  end(): void;
+}
+
+export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
+  const waiting = new Map<string, Waiting>();
+
+  function forget(delivery: string): void {
+    const known = waiting.get(delivery);
+    waiting.delete(delivery);
+    known?.end();
+  }
+
+  return {
+    forget,
+    wait(delivery, success) {
+      forget(delivery);
+      let settle = (): void => {};
+      const settled = new Promise<void>((resolve) => {
+        settle = resolve;
+      });
+      const repeated = repeatSuccess({
+        clock,
+        send: success.sendAgain,
+        onUnacknowledged() {
+          forget(delivery);
+          success.onMissing();
+        },
+      });
+      const end = (): void => {
+        repeated.acknowledged();
+        settle();
+      };
+      waiting.set(delivery, { success, settled, end });
+    },
+    acknowledged(delivery, cseq, ack) {
+      const known = waiting.get(delivery);
+      if (known?.success.cseq !== cseq) return;
+      forget(delivery);
+      known.success.onAck(ack);
+    },
+    isOffering: (delivery) => waiting.get(delivery)?.success.isOffer === true,
+    settled: (delivery) => waiting.get(delivery)?.settled ?? Promise.resolve(),
+  };
+}
