@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { repeatSuccess } from '../../../src/wire/sip/repeat-success.ts';
+import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { request, TCP, transactionStage, UDP } from '../../controls/transaction-stage.ts';
 
 const BRANCH = 'z9hG4bKserver1';
