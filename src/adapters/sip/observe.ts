@@ -63,7 +63,8 @@ export function observe(
     if (uri.scheme !== 'sip' && uri.scheme !== 'sips' && uri.scheme !== 'tel') {
       return { status: 416 };
     }
-    const required = parseTokens(request.all('require'));
+    // Of a REGISTER it depends on who asks.
+    const required = start.method === 'REGISTER' ? [] : parseTokens(request.all('require'));
     if (required === undefined) return { status: 400 };
     const unsupported = required.filter((option) => !SUPPORTED_OPTIONS.has(option));
     if (unsupported.length > 0) {
@@ -124,7 +125,7 @@ export function observe(
     }
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {
-      return observeRegister(options, request, source, evidence, responder(transaction));
+      return observeRegister(options, request, { source, evidence }, responder(transaction));
     }
     signals.received(request.octets, evidence);
     const respond = responder(transaction);
