@@ -25,6 +25,8 @@ export function keptUp(options: CatchUp & { readonly env: Environment }): () => 
   const { env, tail } = options;
   let tables = tail.upTo();
   return () => {
+    // Else the read may be of the moment when this turn of the event loop first read.
+    env.root.resetReadTxn();
     const now = followed(env);
     if (now !== tables) tail.clear(now);
     tables = now;
