@@ -1,20 +1,30 @@
 /** The SIP side over an engine in memory, on loopback, with a peer whose every octet a test decides. */
 import { hostClock } from '../../src/adapters/host/clock.ts';
 import { hostDigest } from '../../src/adapters/host/digest.ts';
+import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
 import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
 import { memoryStore } from '../../src/adapters/store/memory.ts';
-import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
+import type { ChannelCallbacks, Channels } from '../../src/deferral/channel.ts';
 import { createDeferral } from '../../src/deferral/deferral.ts';
 import { openSignals } from '../../src/deferral/signals.ts';
+import type { Clock } from '../../src/engine/ports.ts';
 import type { Recorded } from '../../src/engine/recorded.ts';
+import type { Runner } from '../../src/engine/runner.ts';
 import type { ChannelEnd } from '../../src/machines/delivery/effects.ts';
 import { projections } from '../../src/projections/all.ts';
 import { type RegistrationRow, registrationView } from '../../src/projections/registrations.ts';
+import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts';
 import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
 
 const NODE = 'im.example.org';
 export const ALICE = 'sip:alice@example.org';
+
+export interface StagedPush {
+  readonly delivery: string;
+  readonly message: OutgoingMessage;
+  settle(outcome: PushOutcome): void;
+}
 
 export interface SipAgentStage {
   readonly agent: SipAgent;
@@ -26,6 +36,11 @@ export interface SipAgentStage {
   readonly refused: readonly string[];
   /** Callbacks of the MSRP sessions that the engine asked for, by delivery. */
   readonly channels: ReadonlyMap<string, ChannelCallbacks>;
+  /** Messages that were given to the MSRP side, in order; a test says what becomes of each. */
+  readonly pushes: readonly StagedPush[];
+  state: Runner['state'];
+  /** Events of the mailbox and of all deliveries. */
+  events(): Promise<readonly Recorded[]>;
   drain(): void;
   /** From now on the log takes so long for each append. */
   slowAppends(ms: number): void;
@@ -38,9 +53,15 @@ export interface SipAgentStage {
 }
 
 export async function sipAgentStage(
-  options: { readonly trusted?: (address: string) => boolean; readonly serve?: boolean } = {},
+  options: {
+    readonly trusted?: (address: string) => boolean;
+    readonly serve?: boolean;
+    /** All time, of the agent and of the engine; default: the host's. */
+    readonly clock?: Clock;
+    readonly access?: AccessOptions;
+  } = {},
 ): Promise<SipAgentStage> {
-  const clock = hostClock;
+  const { clock = hostClock } = options;
   let appendMs = 0;
   const memory = memoryStore({ projections, clock });
   const store: typeof memory = {
@@ -74,18 +95,24 @@ export async function sipAgentStage(
     return `${messages}@${NODE}`;
   };
   const peers = new Map<string, ChannelEnd>();
-  const port = {
+  const pushes: StagedPush[] = [];
+  const port: Channels = {
     offer: (delivery: string) => ({ host: '127.0.0.1', port: 2855, sessionId: delivery }),
-    open(delivery: string, end: ChannelEnd, on: ChannelCallbacks) {
+    open(delivery, end, on) {
       channels.set(delivery, on);
       peers.set(delivery, end);
     },
-    peer: (delivery: string) => peers.get(delivery),
-    send: () => new Promise<never>(() => {}),
-    close: () => {},
+    peer: (delivery) => peers.get(delivery),
+    send: (delivery, message) =>
+      new Promise((settle) => void pushes.push({ delivery, message, settle })),
+    close(delivery) {
+      const lost = { outcome: 'sessionLost', reason: 'closed', sent: true } as const;
+      for (const push of pushes) if (push.delivery === delivery) push.settle(lost);
+    },
   };
   const agent = await openSipAgent({
     ...{ views: store, clock, signals, onFault },
+    ...(clock === hostClock ? {} : { elapsedMs: clock.now }),
     submit: deferral.submit,
     tell: deferral.tell,
     runner: deferral.runner,
@@ -99,6 +126,7 @@ export async function sipAgentStage(
     channels: port,
     domain: 'example.org',
     trusted: options.trusted ?? (() => true),
+    ...(options.access && { access: options.access }),
     draining: () => draining,
     listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
     onRefusedTraffic: (reason) => refused.push(reason),
@@ -116,7 +144,9 @@ export async function sipAgentStage(
   }
 
   return {
-    ...{ agent, peer, faults, refused, channels },
+    ...{ agent, peer, faults, refused, channels, pushes },
+    state: deferral.runner.state,
+    events: () => recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream)),
     udp: agent.listening[0]?.port ?? 0,
     tcp: agent.listening[1]?.port ?? 0,
     drain() {
