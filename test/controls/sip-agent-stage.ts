@@ -46,6 +46,8 @@ export interface SipAgentStage {
   slowAppends(ms: number): void;
   /** Events of the mailbox and of all deliveries, as `<category> <type>`. */
   story(): Promise<readonly string[]>;
+  /** What the log has of one account's mailbox. */
+  mailbox(account?: string): Promise<readonly Recorded[]>;
   /** First lines of what the journal holds, `<` in and `>` out. */
   journal(): Promise<readonly string[]>;
   registration(account?: string): Promise<RegistrationRow | undefined>;
@@ -159,6 +161,7 @@ export async function sipAgentStage(
       const told = await recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream));
       return told.map(({ stream, type }) => `${stream.split('-')[0]} ${type}`);
     },
+    mailbox: (account = ALICE) => recorded(({ stream }) => stream === `mailbox-${account}`),
     async journal() {
       const told = await recorded(({ stream }) => stream.startsWith('signal-'));
       return told.map(({ type, octets }) => {
