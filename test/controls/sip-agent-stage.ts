@@ -3,7 +3,9 @@ import { hostClock } from '../../src/adapters/host/clock.ts';
 import { hostDigest } from '../../src/adapters/host/digest.ts';
 import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
 import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
+import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-message.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
+import type { NextHop } from '../../src/adapters/sip/routing/route.ts';
 import { memoryStore } from '../../src/adapters/store/memory.ts';
 import type { ChannelCallbacks, Channels } from '../../src/deferral/channel.ts';
 import { createDeferral } from '../../src/deferral/deferral.ts';
@@ -18,6 +20,11 @@ import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts
 import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
 
 const NODE = 'im.example.org';
+/** As the server has it when nothing is set. */
+const FORWARDING: ForwardSettings = {
+  seconds: 10,
+  deferOn: new Set([404, 408, 410, 430, 480, 487, 503, 504]),
+};
 export const ALICE = 'sip:alice@example.org';
 
 export interface StagedPush {
@@ -41,11 +48,15 @@ export interface SipAgentStage {
   state: Runner['state'];
   /** Events of the mailbox and of all deliveries. */
   events(): Promise<readonly Recorded[]>;
+  /** What became of each MESSAGE that was passed on, as `<outcome> <status>`. */
+  readonly forwards: readonly string[];
   drain(): void;
   /** From now on the log takes so long for each append. */
   slowAppends(ms: number): void;
   /** Events of the mailbox and of all deliveries, as `<category> <type>`. */
   story(): Promise<readonly string[]>;
+  /** The first message in the mailbox, as it is kept. */
+  stored(): Promise<string>;
   /** What the log has of one account's mailbox. */
   mailbox(account?: string): Promise<readonly Recorded[]>;
   /** First lines of what the journal holds, `<` in and `>` out. */
@@ -61,6 +72,9 @@ export async function sipAgentStage(
     /** All time, of the agent and of the engine; default: the host's. */
     readonly clock?: Clock;
     readonly access?: AccessOptions;
+    /** Passed on to clients that are there; absent: every MESSAGE is deferred. */
+    readonly forwarding?: Partial<ForwardSettings>;
+    readonly nextHop?: NextHop;
   } = {},
 ): Promise<SipAgentStage> {
   const { clock = hostClock } = options;
@@ -74,6 +88,8 @@ export async function sipAgentStage(
     },
   };
   const faults: string[] = [];
+  const forwards: string[] = [];
+  const { forwarding, nextHop } = options;
   const refused: string[] = [];
   const channels = new Map<string, ChannelCallbacks>();
   const onFault = (where: string, fault: unknown) => faults.push(`${where}: ${fault}`);
@@ -128,6 +144,9 @@ export async function sipAgentStage(
     channels: port,
     domain: 'example.org',
     trusted: options.trusted ?? (() => true),
+    ...(forwarding && { forwarding: { ...FORWARDING, ...forwarding } }),
+    onForwarded: ({ outcome, status }) => forwards.push(`${outcome} ${status}`),
+    ...(nextHop && { nextHop }),
     ...(options.access && { access: options.access }),
     draining: () => draining,
     listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
@@ -146,7 +165,7 @@ export async function sipAgentStage(
   }
 
   return {
-    ...{ agent, peer, faults, refused, channels, pushes },
+    ...{ agent, peer, faults, forwards, refused, channels, pushes },
     state: deferral.runner.state,
     events: () => recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream)),
     udp: agent.listening[0]?.port ?? 0,
@@ -160,6 +179,10 @@ export async function sipAgentStage(
     async story() {
       const told = await recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream));
       return told.map(({ stream, type }) => `${stream.split('-')[0]} ${type}`);
+    },
+    async stored() {
+      const [first] = await recorded(({ type }) => type === 'MessageDeferred');
+      return new TextDecoder().decode(first?.octets);
     },
     mailbox: (account = ALICE) => recorded(({ stream }) => stream === `mailbox-${account}`),
     async journal() {

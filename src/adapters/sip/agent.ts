@@ -7,8 +7,9 @@ import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
-import { bareAnswers } from './access/bare-answers.ts';
+import { type AccessOptions, openAccess } from './access/access.ts';
 import { answers } from './answer.ts';
+import { openForwarding } from './forward/open-forwarding.ts';
 import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
 import { observeDialog } from './observe-dialog.ts';
@@ -18,17 +19,21 @@ import { hopMemory } from './routing/hop-memory.ts';
 import { type NextHop, router } from './routing/route.ts';
 import { requestSender } from './routing/send-request.ts';
 import type { ListenAddress } from './transport/listen-address.ts';
-import { openSipTransports, type SipTransports } from './transport/transport.ts';
-import type { TransportLimits } from './transport/transport-contract.ts';
+import {
+  openSipTransports,
+  type SipTransports,
+  type TransportOptions,
+} from './transport/transport.ts';
 
-export interface SipAgentOptions extends ObserveOptions {
+export interface SipAgentOptions extends ObserveOptions, TransportOptions {
   /** Submits facts until the log has taken them. */
   readonly tell: Submit;
-  /** `udp://127.0.0.1:5060`, `tcp://[::1]:5060`. */
-  readonly listen: readonly string[];
+  /** Milliseconds since any moment that never step. Default: the host's. */
+  readonly elapsedMs?: () => number;
   readonly nextHop?: NextHop;
   readonly channels: Channels;
-  readonly limits?: Partial<TransportLimits>;
+  /** Who may come in beside the trusted peers, and how much; default: nobody. */
+  readonly access?: AccessOptions;
   /** Traffic that is no message, or a failure of a socket. */
   onRefusedTraffic(reason: string, section: string, remote: string): void;
   onFault(where: string, fault: unknown): void;
@@ -38,6 +43,7 @@ export interface SipAgent {
   readonly kind: 'open';
   readonly listening: readonly ListenAddress[];
   readonly effects: SipEffects;
+  reloadTls: SipTransports['reloadTls'];
   /**
    * From now on requests are answered, those too that came over TCP before, whose senders do not
    * repeat them; of those over UDP the next repetition is.
@@ -62,15 +68,27 @@ export async function openSipAgent(
 ): Promise<SipAgent | { readonly kind: 'failed'; readonly failures: readonly string[] }> {
   const { clock, signals, identity, onFault } = options;
   // A step of the wall clock must not end transactions or connections early.
-  const steady = { now: () => performance.now(), timer: clock.timer };
+  const { elapsedMs = () => performance.now() } = options;
+  const steady = { now: elapsedMs, timer: clock.timer };
   let serving = false;
   let layer: TransactionLayer | undefined;
   const early: (readonly [SipMessage, Hop])[] = [];
   const render = answers(identity, () => clock.now());
-  const context: ObserveContext = {
+  const access = openAccess({
+    ...{ ...options, access: options.access ?? {} },
+    ...{ render, tagFor, send, steadyNow: steady.now, random: options.identifiers.random },
+  });
+  const passing = openForwarding({
     ...options,
+    router: { toTarget: (target) => ways.toTarget(target) },
+    sendRequest: (...request) => sendRequest(...request),
+    listening: () => transports.listening.flatMap(namesOf),
+    timer: (delayMs, callback) => transactions().timer(delayMs, callback),
+  });
+  const context: ObserveContext = {
+    ...{ ...options, passing },
     tagFor,
-    requester: () => ({ kind: 'core' }),
+    requester: access.requester,
     contact: (source) => identity.contact(reachable(source)),
     push: {
       description: (delivery) => renderOffer({ ...options.channels.offer(delivery), originId: 0 }),
@@ -80,7 +98,6 @@ export async function openSipAgent(
   };
   const dialogs = observeDialog(context);
   const onRequest = observe(context, dialogs);
-  const bare = bareAnswers({ ...options, render, tagFor, send });
 
   /** A defect in handling one message must not end the service of all others. */
   function guarded(source: Hop, handle: () => void): void {
@@ -94,24 +111,22 @@ export async function openSipAgent(
   function receive(message: SipMessage, source: Hop): void {
     const remote = hostPort(source.host, source.port);
     const isRequest = message.start.kind === 'request';
-    if (isRequest && !options.trusted(source.host)) {
-      options.onRefusedTraffic('untrusted peer', 'RFC 3325 §5', remote);
-      if (serving) bare.stranger(message, source);
+    if (isRequest && !access.isTrusted(source)) {
+      if (serving) access.stranger(message, source, (known) => layer?.receive(known, source));
+      else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
     } else if (serving || !isRequest) layer?.receive(message, source);
     else if (isReliable(source) && early.length < EARLY_MAX) early.push([message, source]);
     else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
   }
 
   const opened = await openSipTransports({
-    listen: options.listen,
+    ...options,
     clock: steady,
-    trusted: options.trusted,
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
     onMessage: (message, source) => guarded(source, () => receive(message, source)),
     onRefusal(refusal, source) {
       const remote = hostPort(source.host, source.port);
       options.onRefusedTraffic(refusal.reason, refusal.section, remote);
-      if (serving) guarded(source, () => bare.unreadable(refusal, source));
+      if (serving) guarded(source, () => access.unreadable(refusal, source));
     },
     onError: ({ where, what }) => onFault(where, what),
   });
@@ -154,6 +169,12 @@ export async function openSipAgent(
     return own && identity.advertised(hostPort(own.host, own.port));
   }
 
+  /** As it is listened on, and as peers are told it. */
+  function namesOf(address: ListenAddress): readonly string[] {
+    const local = hostPort(address.host, address.port);
+    return [local, identity.advertised(local)];
+  }
+
   function transactions(): TransactionLayer {
     if (!layer) throw new Error('an effect was performed before the SIP side was opened');
     return layer;
@@ -164,10 +185,11 @@ export async function openSipAgent(
     memory: hopMemory(steady.now),
     localFor,
   });
+  const ways = router({ views: options.views, nextHop: options.nextHop, localFor, onFault });
   const performed = perform({
     ...options,
     settled: dialogs.settled,
-    router: router({ views: options.views, nextHop: options.nextHop, localFor, onFault }),
+    router: ways,
     layer: transactions,
     sendRequest,
     send,
@@ -178,20 +200,25 @@ export async function openSipAgent(
       if (isAck(octets)) signals.sent(octets, evidenceOf(hop));
       return transports.send(octets, hop);
     },
+    refuses: access.isOverload,
     answer(request, source, status) {
-      const octets = render(request, source, { status, toTag: tagFor(request) });
+      const isRefusal = status === 503;
+      const verdict = { status, toTag: tagFor(request) };
+      if (isRefusal) return render(request, source, { ...verdict, ...access.overload() });
+      const octets = render(request, source, verdict);
       signals.sent(octets, evidenceOf(source));
       return octets;
     },
     user: {
-      onRequest,
+      onRequest: access.limited(onRequest),
       onAck(message, source) {
         signals.received(message.octets, evidenceOf(source));
         dialogs.acknowledged(message);
       },
       onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
       onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
-      onCancel(invite) {
+      onCancel(invite, cancel) {
+        if (passing.relay.cancel(invite, cancel.request)) return;
         const { request, source } = invite;
         const octets = render(request, source, { status: 487, toTag: tagFor(request) });
         if (invite.respond(octets, 487)) signals.sent(octets, evidenceOf(source));
@@ -213,6 +240,7 @@ export async function openSipAgent(
   return {
     kind: 'open',
     listening: transports.listening,
+    reloadTls: transports.reloadTls,
     effects: performed.effects,
     serve() {
       serving = true;

@@ -1,8 +1,22 @@
-/** A MESSAGE for a subscriber (RFC 3428 §7): what becomes of it, and what its sender is told. */
-import { depositOf } from '../../deferral/deposit.ts';
+/**
+ * A MESSAGE for a subscriber (RFC 3428 §7): passed on to a client that is there, or deferred. Its
+ * sender gets one final answer, and a 202 only when the message is in the log.
+ */
+import { depositKey, depositOf, expiryOf, MESSAGE_BYTES_MAX } from '../../deferral/deposit.ts';
+import type { Outcome } from '../../engine/input.ts';
+import { depositView } from '../../projections/deposits.ts';
+import { forwardingRefusal, relayedResponse } from '../../wire/sip/forwarding.ts';
+import { parseExpires } from '../../wire/sip/headers.ts';
+import type { SipMessage } from '../../wire/sip/message.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
-import { depositVerdict, type Verdict } from './answer.ts';
+import { depositVerdict, type Headers, unknownVerdict, type Verdict } from './answer.ts';
+import type { ForwardMessage } from './forward/forward-message.ts';
+import { type Arrived, loopToken } from './forward/pass-on.ts';
+import { isInReach } from './forward/reach.ts';
+import { recentMessages } from './forward/recent-messages.ts';
+import { withdraw } from './forward/withdraw.ts';
 import { evidenceOf, type ObserveContext } from './observe-options.ts';
+import { statusOf } from './push/push-context.ts';
 
 export type ObserveMessage = (
   transaction: ServerTransaction,
@@ -10,21 +24,165 @@ export type ObserveMessage = (
   respond: (verdict: Verdict) => void,
 ) => Promise<void>;
 
+interface Arrival extends Arrived {
+  readonly transaction: ServerTransaction;
+  readonly account: string;
+  readonly at: number;
+  respond(verdict: Verdict): void;
+}
+
 export function observeMessage(options: ObserveContext): ObserveMessage {
-  const { clock, digest, identifiers, signals } = options;
+  const { clock, digest, identifiers, identity, signals, views, onForwarded } = options;
+  const recent = recentMessages(() => performance.now());
+
+  function received({ request, source }: Arrival): void {
+    signals.received(request.octets, evidenceOf(source));
+  }
+
+  function refuse(arrival: Arrival, verdict: Verdict): void {
+    received(arrival);
+    arrival.respond(verdict);
+  }
+
+  function depositFor({ request, source, account, at }: Arrival) {
+    const stamp = {
+      account,
+      at,
+      id: identifiers.messageId(),
+      digest,
+      evidence: evidenceOf(source),
+    };
+    return depositOf(request, stamp);
+  }
+
+  async function defer(arrival: Arrival): Promise<void> {
+    const deposit = depositFor(arrival);
+    if (deposit.kind === 'refused') {
+      return refuse(arrival, { status: deposit.reason === 'tooLarge' ? 413 : 480 });
+    }
+    await options.submit(deposit.stream, deposit.input, (outcome) => {
+      if (outcome.outcome !== 'accepted') received(arrival);
+      arrival.respond(depositVerdict(outcome));
+    });
+  }
+
+  /** What is said of a message before its client is asked (RFC 3261 §16.3, RFC 3428 §7). */
+  function refusal({ request, at }: Arrival, loop: string): number | undefined {
+    if (request.octets.length > MESSAGE_BYTES_MAX) return 413;
+    if (!isNowOrNever(request) && expiryOf(request, at) <= at) return 480;
+    return forwardingRefusal(request, loop);
+  }
+
+  async function forward(arrival: Arrival, forwardMessage: ForwardMessage): Promise<void> {
+    const { request, account } = arrival;
+    const key = depositKey(digest, account, request);
+    // Whatever a core does to its Request-URI: it is the same message for the same subscriber.
+    const loop = loopToken(identity, `message ${key}`);
+    const status = refusal(arrival, loop);
+    if (status !== undefined) {
+      if (status === 482) onForwarded?.({ outcome: 'looped', status });
+      return refuse(arrival, { status });
+    }
+    if ((await views.get(depositView, key)) !== undefined) return defer(arrival);
+    const known = recent.verdictOf(key);
+    if (known) {
+      received(arrival);
+      return arrival.respond(await known);
+    }
+    const pending = recent.begin(key);
+    received(arrival);
+    try {
+      const { verdict, kept } = await outcomeOf(arrival, loop, forwardMessage);
+      pending.settle(verdict, kept ? 'kept' : 'forgotten');
+    } catch (fault) {
+      pending.settle(unknownVerdict(), 'forgotten');
+      throw fault;
+    }
+  }
+
+  /** Answers the sender; the verdict is for others who send the same. */
+  async function outcomeOf(
+    arrival: Arrival,
+    loop: string,
+    forwardMessage: ForwardMessage,
+  ): Promise<{ readonly verdict: Verdict; readonly kept: boolean }> {
+    const { account } = arrival;
+    let late = false;
+    let deferred: string | undefined;
+    const withdrawLate = (): void => {
+      if (!late || deferred === undefined) return;
+      withdraw(options, account, deferred).then(
+        (end) =>
+          onForwarded?.({ outcome: end === 'withdrawn' ? 'withdrawn' : 'twice', status: 200 }),
+        (fault: unknown) => options.onFault('withdrawal', fault),
+      );
+    };
+    const forwarded = await forwardMessage(arrival, { account, loop }, () => {
+      late = true;
+      withdrawLate();
+    });
+    if (forwarded.kind === 'answered') return passBack(arrival, forwarded.response);
+    onForwarded?.({ outcome: 'deferred', status: forwarded.status });
+    const { verdict, id } = await deferUndelivered(arrival);
+    deferred = id;
+    withdrawLate();
+    return { verdict, kept: verdict.status !== 500 };
+  }
+
+  function passBack({ transaction, respond }: Arrival, response: SipMessage) {
+    const status = statusOf(response);
+    onForwarded?.({ outcome: 'relayed', status });
+    const octets = relayedResponse(response);
+    // RFC 3261 §16.7 step 6: a 503 would say that nothing at all can be sent here.
+    if (octets === undefined || status === 503) respond({ status: status === 503 ? 500 : status });
+    else if (transaction.respond(octets, status)) {
+      signals.sent(octets, evidenceOf(transaction.source));
+    }
+    const challenges = challengesOf(response);
+    // Who is challenged asks again, in other words.
+    return { verdict: { status, headers: challenges }, kept: challenges.length === 0 };
+  }
+
+  /** Its arrival is in the journal already, before what was sent on. */
+  async function deferUndelivered(arrival: Arrival) {
+    const deposit = depositFor({ ...arrival });
+    const isOver = deposit.kind === 'refused' || (deposit.input.data.expiresAt ?? 0) <= clock.now();
+    if (isOver) {
+      const verdict = { status: 480 };
+      arrival.respond(verdict);
+      return { verdict, id: undefined };
+    }
+    const { evidence: _, ...input } = deposit.input;
+    let verdict: Verdict = unknownVerdict();
+    const told = (outcome: Outcome): void => {
+      verdict = depositVerdict(outcome);
+      arrival.respond(verdict);
+    };
+    const { outcome } = await options.submit(deposit.stream, input, told);
+    return { verdict, id: outcome === 'accepted' ? deposit.input.data.id : undefined };
+  }
 
   return async (transaction, account, respond) => {
     const { request, source } = transaction;
-    const evidence = evidenceOf(source);
-    const stamp = { account, at: clock.now(), id: identifiers.messageId(), digest, evidence };
-    const deposit = depositOf(request, stamp);
-    if (deposit.kind === 'refused') {
-      signals.received(request.octets, evidence);
-      return respond({ status: deposit.reason === 'tooLarge' ? 413 : 480 });
-    }
-    await options.submit(deposit.stream, deposit.input, (outcome) => {
-      if (outcome.outcome !== 'accepted') signals.received(request.octets, evidence);
-      respond(depositVerdict(outcome));
-    });
+    const at = clock.now();
+    const requester = options.requester(request);
+    const arrival = { request, source, requester, transaction, account, at, respond };
+    const { forwardMessage } = options.passing;
+    // RFC 3261 §16.3 step 5: a proxy that cannot do what is required of it is none.
+    const mayForward = forwardMessage && request.first('proxy-require') === undefined;
+    if (mayForward && (await isInReach(views, account, at)))
+      return forward(arrival, forwardMessage);
+    return defer(arrival);
   };
+}
+
+/** RFC 3428 §7, and §3.3 of our decisions: it is not to be kept. */
+function isNowOrNever(request: SipMessage): boolean {
+  return parseExpires(request.first('expires') ?? '') === 0;
+}
+
+function challengesOf(response: SipMessage): Headers {
+  return ['WWW-Authenticate', 'Proxy-Authenticate'].flatMap((name) =>
+    response.all(name.toLowerCase()).map((value) => [name, value] as const),
+  );
 }

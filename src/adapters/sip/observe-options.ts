@@ -8,6 +8,8 @@ import type { Hop } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import type { Requester } from './access/requester.ts';
 import type { Verdict } from './answer.ts';
+import type { ForwardSettings } from './forward/forward-message.ts';
+import type { ForwardedMessage, Forwarding } from './forward/open-forwarding.ts';
 import { hostPort } from './host-port.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
@@ -27,6 +29,9 @@ export interface ObserveOptions {
   trusted(address: string): boolean;
   /** New work is refused. */
   draining(): boolean;
+  /** How a MESSAGE is passed on to a client that is there; absent: every MESSAGE is deferred. */
+  readonly forwarding?: ForwardSettings;
+  onForwarded?(told: ForwardedMessage): void;
 }
 
 /** What the pushes that are under way have said and heard. */
@@ -47,6 +52,7 @@ export type Respond = (verdict: Verdict) => (() => void) | undefined;
 
 /** With what the agent knows of its own ends. */
 export interface ObserveContext extends ObserveOptions {
+  readonly passing: Forwarding;
   /** Submits facts until the log has taken them. */
   readonly tell: Submit;
   readonly push: PushSide;

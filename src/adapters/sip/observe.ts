@@ -112,6 +112,11 @@ export function observe(
   async function dispatch(transaction: ServerTransaction): Promise<void> {
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
+    const arrived = { request, source, requester: options.requester(request) };
+    if (options.passing.relay.isPush(arrived)) {
+      const to = { account: addressee(request) ?? '', respond: responder(transaction) };
+      return options.passing.relay.invite(transaction, arrived, to);
+    }
     let verdict = precheck(request);
     // RFC 3261 §12.2.2: a To-tag names a dialog.
     const within = ANYWHERE.has(method) && toTagOf(request) !== undefined;

@@ -112,13 +112,13 @@ export function forwardedRequest(request: SipMessage, forwarding: Forwarding): U
 
 /**
  * The CANCEL of an INVITE that was passed on (RFC 3261 §16.10), with the Reason of the one that
- * came (RFC 3326 §2). `undefined` when the octets are no INVITE.
+ * came, if one did (RFC 3326 §2). `undefined` when the octets are no INVITE.
  */
-export function forwardedCancel(invite: Uint8Array, came: SipMessage): Uint8Array | undefined {
+export function forwardedCancel(invite: Uint8Array, came?: SipMessage): Uint8Array | undefined {
   const octets = cancelFor(invite);
   const parsed = octets && parseSip(octets, 'exact');
   if (parsed?.kind !== 'message') return undefined;
-  const reasons = came.all('reason').map((reason) => ['Reason', reason] as const);
+  const reasons = (came?.all('reason') ?? []).map((reason) => ['Reason', reason] as const);
   const edit = insertion(headEnd(parsed.message), reasons);
   return reasons.length === 0 ? octets : edited(parsed.message.octets, [edit]);
 }

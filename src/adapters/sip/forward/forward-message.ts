@@ -1,0 +1,75 @@
+/** A MESSAGE for a client that is there: passed on, and its one answer waited for (RFC 3428 §7). */
+import type { Signals } from '../../../deferral/signals.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import { evidenceOf } from '../observe-options.ts';
+import { statusOf } from '../push/push-context.ts';
+import type { Arrived, Passing, PassOn } from './pass-on.ts';
+
+export interface ForwardSettings {
+  /**
+   * Without a final answer in this time the message counts as undelivered. Together with the 20 s
+   * that an append may take it stays below 64*T1: later nobody hears the answer (RFC 4320 §4.2).
+   */
+  readonly seconds: number;
+  /** Final statuses that say: not there. */
+  readonly deferOn: ReadonlySet<number>;
+}
+
+export type Forwarded =
+  /** The answer is the sender's. */
+  | { readonly kind: 'answered'; readonly response: SipMessage }
+  /** 408: nobody answered; 503: nobody could be reached; 480: no way is known. */
+  | { readonly kind: 'undelivered'; readonly status: number };
+
+export type ForwardMessage = (
+  arrived: Arrived,
+  passing: Passing,
+  /** A 2xx came after it counted as undelivered. */
+  onLate: () => void,
+) => Promise<Forwarded>;
+
+/**
+ * Whatever the settings say: nobody's word about the message, but that it did not get there. A 408
+ * may not be passed back either (RFC 4320 §4.2).
+ */
+const NEVER_PASSED_BACK: ReadonlySet<number> = new Set([408, 482]);
+
+export function forwardMessage(context: {
+  readonly signals: Signals;
+  readonly passOn: PassOn;
+  readonly settings: ForwardSettings;
+  timer(delayMs: number, callback: () => void): () => void;
+}): ForwardMessage {
+  const { signals, passOn, settings, timer } = context;
+
+  function outcomeOf(response: SipMessage): Forwarded {
+    const status = statusOf(response);
+    const undelivered = NEVER_PASSED_BACK.has(status) || settings.deferOn.has(status);
+    return undelivered ? { kind: 'undelivered', status } : { kind: 'answered', response };
+  }
+
+  return (arrived, passing, onLate) =>
+    new Promise((resolve, reject) => {
+      let over = false;
+      let stopGuard = (): void => {};
+      const end = (outcome: Forwarded): void => {
+        if (over) return;
+        over = true;
+        stopGuard();
+        resolve(outcome);
+      };
+      stopGuard = timer(settings.seconds * 1000, () => end({ kind: 'undelivered', status: 408 }));
+      passOn(arrived, passing, {
+        onProvisional: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
+        onFinal(response, hop) {
+          signals.received(response.octets, evidenceOf(hop));
+          if (over && statusOf(response) < 300) onLate();
+          end(outcomeOf(response));
+        },
+        onTimeout: () => end({ kind: 'undelivered', status: 408 }),
+        onUnreachable: () => end({ kind: 'undelivered', status: 503 }),
+      }).then((isOn) => {
+        if (!isOn) end({ kind: 'undelivered', status: 480 });
+      }, reject);
+    });
+}

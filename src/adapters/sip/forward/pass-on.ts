@@ -1,0 +1,103 @@
+/** A request that is somebody else's, on its way (RFC 3261 §16): where it goes, and what it says. */
+import { hex } from '../../../engine/identity.ts';
+import type { Clock, Identifiers } from '../../../engine/ports.ts';
+import { asksForPrivacy } from '../../../wire/mime/relevant-headers.ts';
+import { forwardedRequest, type Target, targetOf } from '../../../wire/sip/forwarding.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
+import type { Requester } from '../access/requester.ts';
+import type { OwnIdentity } from '../own-identity.ts';
+import { viaOf } from '../push/push-requests.ts';
+import type { Router, Way } from '../routing/route.ts';
+import type { OutgoingCallbacks, SendRequest } from '../routing/send-request.ts';
+import type { OwnRoute } from './own-route.ts';
+
+export interface Arrived {
+  /** As it may be believed. */
+  readonly request: SipMessage;
+  readonly source: Hop;
+  readonly requester: Requester;
+}
+
+export interface Passing {
+  /** Whose client it is for, when no Route leads on. */
+  readonly account: string;
+  /** What all branches of it end with: by it we know the request when it comes back. */
+  readonly loop: string;
+  /** Whether it was given up while its way was looked for. */
+  isOff?(): boolean;
+}
+
+/** False: no way is known, or it was given up; nothing is called back. */
+export type PassOn = (
+  arrived: Arrived,
+  passing: Passing,
+  callbacks: OutgoingCallbacks,
+) => Promise<boolean>;
+
+const BRANCH_OCTETS = 12;
+const COOKIE = 'z9hG4bK';
+/** What only the network may read (RFC 7315 §4, RFC 5502), credentials included. */
+const NETWORK_ONLY =
+  /^(p-(access-network-info|charging-.*|visited-network-id|served-user|user-database)|.*authorization)$/;
+
+/** What stands at the end of our branches for a request that is described by this text. */
+export function loopToken(identity: Pick<OwnIdentity, 'branchOf'>, text: string): string {
+  return `.${identity.branchOf(`loop ${text}`).slice(COOKIE.length)}`;
+}
+
+export function passingOn(context: {
+  readonly clock: Clock;
+  readonly identifiers: Pick<Identifiers, 'random'>;
+  readonly router: Pick<Router, 'toTarget'>;
+  readonly sendRequest: SendRequest;
+  readonly own: OwnRoute;
+  trusted(address: string): boolean;
+}): PassOn {
+  const { clock, identifiers, router, sendRequest, own } = context;
+
+  /** A Route whose name leads to ourselves is our own, whatever it is called. */
+  async function wayOf({ request, requester }: Arrived, account: string): Promise<Way | undefined> {
+    for (;;) {
+      const { uri, routes } = targetOf(request, own.isOwn);
+      // Where a client's request goes is not the client's to say.
+      const target: Target = { uri, routes: requester.kind === 'core' ? routes : [] };
+      const way = await router.toTarget({ ...target, account, at: clock.now() });
+      const [first] = target.routes;
+      if (!way || first === undefined || !own.leadsHere(way.hops[0])) return way;
+      const name = parseNameAddr(first)?.uri ?? '';
+      if (own.isOwn(name)) return way;
+      own.learn(name);
+      if (!own.isOwn(name)) return way;
+    }
+  }
+
+  return async (arrived, { account, loop, isOff }, callbacks) => {
+    const { request, source } = arrived;
+    const way = await wayOf(arrived, account);
+    if (!way || isOff?.()) return false;
+    const method = request.start.kind === 'request' ? request.start.method : '';
+    const { hops, routes } = way;
+    // RFC 3261 §19.1.1: a contact may have headers, a Request-URI may not.
+    const target = { uri: way.requestUri.split('?', 1)[0] ?? way.requestUri, routes };
+    const hidden = asksForPrivacy(request);
+    /** RFC 3325 §7: to who is not trusted. */
+    const isPrivate = (name: string): boolean =>
+      (hidden && name === 'p-asserted-identity') || NETWORK_ONLY.test(name);
+    sendRequest(
+      {
+        method,
+        hops,
+        render(hop) {
+          const branch = `${COOKIE}${hex(identifiers.random(BRANCH_OCTETS))}${loop}`;
+          const drop = context.trusted(hop.host) ? undefined : { drop: isPrivate };
+          const forwarding = { source, via: viaOf(hop), branch, target, ...drop };
+          return { octets: forwardedRequest(request, forwarding), branch };
+        },
+      },
+      callbacks,
+    );
+    return true;
+  };
+}
