@@ -160,6 +160,8 @@ export async function serve(
     trusted: trustedPeers(config.trust),
     draining: () => readiness === 'draining',
     listen: config.sipListen.map(({ transport, ...at }) => `${transport}://${address(at)}`),
+    tls: config.tls,
+    ...(config.webSocketOrigins === undefined ? {} : { webSocketOrigins: config.webSocketOrigins }),
     ...(config.nextHop === undefined ? {} : { nextHop: config.nextHop }),
     onRefusedTraffic(reason, section, remote) {
       metrics.refusedTrafficCounted(reason);
@@ -168,9 +170,20 @@ export async function serve(
     onFault,
   });
   if (agent.kind === 'failed') {
-    return fail(agent.failures.join('; '), 'choose another --sip-listen, or end who listens there');
+    return fail(agent.failures.join('; '), 'correct --sip-listen, or the files of --tls-…');
   }
   undo.push(() => agent.close());
+  metrics.watchSipConnections(() => agent.counts().connectionsBy);
+  const onHangup = (): void => {
+    agent.reloadTls().then(
+      (reloaded) => {
+        if (reloaded.kind === 'reloaded') log.info('tlsReloaded');
+        else onFault('SIGHUP: the files of TLS stay as they were', reloaded.failures.join('; '));
+      },
+      (fault: unknown) => onFault('SIGHUP', fault),
+    );
+  };
+  process.on('SIGHUP', onHangup);
 
   const recovered = await deferral.start({ sip: agent.effects, channels });
   readiness = 'ready';
@@ -181,6 +194,7 @@ export async function serve(
   );
   agent.serve();
   await aborted(stop);
+  process.off('SIGHUP', onHangup);
 
   readiness = 'draining';
   log.info('draining', { seconds: config.drainSeconds });

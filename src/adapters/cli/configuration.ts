@@ -1,6 +1,7 @@
 /** Flag > environment > file > default; what is not known is an error, not a surprise. */
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
+import type { TransportAddress } from '../../wire/sip/transport-address.ts';
 import { type HostPort, hostPortText, isUnspecified, type SipAddress } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
@@ -13,7 +14,11 @@ export interface ServeConfig {
   readonly data: string;
   /** `lmdb:DIR` or `memory:`. */
   readonly store: string;
-  readonly sipListen: readonly SipAddress[];
+  readonly sipListen: readonly TransportAddress[];
+  /** Paths of PEM files; the key's is that of the certificate unless it was named. */
+  readonly tls: { readonly certificate?: string; readonly key?: string; readonly ca?: string };
+  /** Absent: pages of any origin may connect by WebSocket. */
+  readonly webSocketOrigins?: readonly string[];
   readonly msrpListen: HostPort;
   readonly httpListen: HostPort;
   /** Address that peers are told; absent: the one that is listened on. */
@@ -22,6 +27,8 @@ export interface ServeConfig {
   readonly nextHop?: SipAddress;
   /** Networks for `trustedPeers`. */
   readonly trust: readonly string[];
+  /** Absent: every message is kept and pushed. */
+  readonly forwarding?: { readonly seconds: number; readonly deferOn: ReadonlySet<number> };
   readonly journal: 'headers' | 'full' | 'off';
   readonly drainSeconds: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -179,28 +186,41 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
   }
   if (!read.success || problems.length > 0) return { kind: 'failure', problems };
   const config = serveConfig(read.data);
-  const unnamed = namelessAddress(config);
-  const setting = unnamed && effective.get(unnamed.name);
-  if (setting && config.advertise === undefined) {
-    const what = `peers cannot be told to come to ${unnamed.host}`;
-    const todo = 'say with --advertise at which address they reach this server';
+  const conflict = namelessAddress(config) ?? bareTls(config) ?? unreachableHop(config);
+  const setting = conflict && effective.get(conflict.name);
+  if (setting) {
+    const { what, todo } = conflict;
     const where = placeOf(setting, sources.file);
     return { kind: 'failure', problems: [{ what, where, todo }] };
-  }
-  const unreachable = unreachableHop(config);
-  const hopSetting = unreachable && effective.get('next-hop');
-  if (hopSetting) {
-    const { what, todo } = unreachable;
-    return {
-      kind: 'failure',
-      problems: [{ what, where: placeOf(hopSetting, sources.file), todo }],
-    };
   }
   return { kind: 'configuration', config, effective: [...effective.values()] };
 }
 
+/** Settings that are right by themselves and not together. */
+interface Conflict {
+  readonly name: SettingName;
+  readonly what: string;
+  readonly todo: string;
+}
+
+function bareTls({ sipListen, tls }: ServeConfig): Conflict | undefined {
+  if (tls.certificate !== undefined) return undefined;
+  if (tls.key !== undefined) {
+    const todo = 'name the file of its certificate with --tls-certificate';
+    return { name: 'tls-key', what: 'a key alone is of no use', todo };
+  }
+  const bare = sipListen.find(({ transport }) => transport === 'tls' || transport === 'wss');
+  return (
+    bare && {
+      name: 'sip-listen',
+      what: `${bare.transport}://${hostPortText(bare)} needs a certificate`,
+      todo: 'name its files with --tls-certificate and --tls-key',
+    }
+  );
+}
+
 /** Requests leave by an address that is listened on: without one of its kind none ever would. */
-function unreachableHop({ sipListen, nextHop }: ServeConfig) {
+function unreachableHop({ sipListen, nextHop }: ServeConfig): Conflict | undefined {
   if (nextHop === undefined) return undefined;
   const { transport, host } = nextHop;
   const v6 = host.includes(':');
@@ -209,37 +229,59 @@ function unreachableHop({ sipListen, nextHop }: ServeConfig) {
   }
   const family = v6 ? 'IPv6' : 'IPv4';
   return {
+    name: 'next-hop',
     what: `nothing can be sent to ${transport}://${hostPortText(nextHop)}`,
     todo: `add an address ${transport}://… of ${family} to --sip-listen, or name another next hop`,
   };
 }
 
 /** An address that stands for all of the machine's, so that it says nothing to a peer. */
-function namelessAddress({ sipListen, msrpListen }: ServeConfig) {
+function namelessAddress({ advertise, sipListen, msrpListen }: ServeConfig): Conflict | undefined {
+  if (advertise !== undefined) return undefined;
   const listened = [
     ...sipListen.map(({ host }) => ({ name: 'sip-listen', host }) as const),
     { name: 'msrp-listen', host: msrpListen.host } as const,
   ];
-  return listened.find(({ host }) => isUnspecified(host));
+  const unnamed = listened.find(({ host }) => isUnspecified(host));
+  return (
+    unnamed && {
+      name: unnamed.name,
+      what: `peers cannot be told to come to ${unnamed.host}`,
+      todo: 'say with --advertise at which address they reach this server',
+    }
+  );
 }
 
 function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
   const { domain, data, store, trust, journal } = values;
   const { advertise, 'next-hop': nextHop } = values;
+  const { 'tls-certificate': certificate, 'tls-key': key, 'tls-ca': ca } = values;
+  const { 'ws-origins': webSocketOrigins } = values;
   return {
     domain,
     data,
     store,
     sipListen: values['sip-listen'],
+    tls: {
+      ...(certificate === undefined ? {} : { certificate }),
+      ...(key === undefined ? {} : { key }),
+      ...(ca === undefined ? {} : { ca }),
+    },
+    ...(webSocketOrigins === undefined ? {} : { webSocketOrigins }),
     msrpListen: values['msrp-listen'],
     httpListen: values['http-listen'],
     ...(advertise === undefined ? {} : { advertise }),
     ...(nextHop === undefined ? {} : { nextHop }),
     trust,
+    ...(values.forward === 'on' ? { forwarding: forwardingOf(values) } : {}),
     journal,
     drainSeconds: values['drain-seconds'],
     logLevel: values['log-level'],
     storeHost: values['store-host'],
     imAddress: values['im-address'],
   };
+}
+
+function forwardingOf(values: z.output<typeof settingsSchema>) {
+  return { seconds: values['forward-seconds'], deferOn: new Set(values['defer-on']) };
 }

@@ -29,14 +29,6 @@ export function parseListen(text: string): HostPort | undefined {
   return bracketed === undefined || isIPv6(bracketed) ? { host, port } : undefined;
 }
 
-/** Reads `udp://HOST:PORT` or `tcp://HOST:PORT`. */
-export function parseSipListen(text: string): SipAddress | undefined {
-  const [, transport, rest] = /^(udp|tcp):\/\/(.+)$/i.exec(text) ?? [];
-  const address = rest === undefined ? undefined : parseListen(rest);
-  if (!address || transport === undefined) return undefined;
-  return { transport: transport.toLowerCase() === 'udp' ? 'udp' : 'tcp', ...address };
-}
-
 /** Reads `sip:HOST:PORT;transport=udp`: a next hop; without a transport udp (RFC 3263 §4.1). */
 export function parseNextHop(text: string): SipAddress | undefined {
   const uri = parseUri(text);

@@ -5,13 +5,13 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseTransportAddress, type TransportAddress } from '../../wire/sip/transport-address.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import {
   type HostPort,
   isUnspecified,
   parseListen,
   parseNextHop,
-  parseSipListen,
   type SipAddress,
 } from './listen-address.ts';
 import { isCidr } from './trusted-peers.ts';
@@ -20,6 +20,10 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export const JOURNALS = ['headers', 'full', 'off'] as const;
 /** A drain that takes longer is no drain. */
 const DRAIN_SECONDS_MAX = 3_600;
+/** 64*T1 is 32 s: a sender that waited longer hears no answer any more (RFC 4320 §4.2). */
+const FORWARD_SECONDS_MAX = 30;
+/** What a client, or a policy, says to a message that got there (A-47). */
+const SAID_NO: ReadonlySet<number> = new Set([403, 486, 488]);
 
 /** Texts by name, as far as they are known: what a default may be derived from. */
 export type Texts = Readonly<Record<string, string | undefined>>;
@@ -50,8 +54,29 @@ export const SETTINGS = {
   },
   'sip-listen': {
     placeholder: 'LIST',
-    about: 'where SIP is taken: udp://HOST:PORT,tcp://HOST:PORT,…',
+    about: 'where SIP is taken: udp://HOST:PORT,… and so tcp, tls, ws (WebSocket), wss',
     ...fixed('udp://127.0.0.1:5060,tcp://127.0.0.1:5060'),
+  },
+  'tls-certificate': {
+    placeholder: 'FILE',
+    about: 'PEM file of our certificate and its issuers, for tls:// and wss://',
+    fallback: () => undefined,
+  },
+  'tls-key': {
+    placeholder: 'FILE',
+    about: 'PEM file of its key, without a passphrase',
+    defaults: '<tls-certificate>',
+    fallback: (texts) => texts['tls-certificate'],
+  },
+  'tls-ca': {
+    placeholder: 'FILE',
+    about: 'PEM file of the roots that certificates of peers come from (else those of Node.js)',
+    fallback: () => undefined,
+  },
+  'ws-origins': {
+    placeholder: 'LIST',
+    about: 'origins of the pages that may connect by WebSocket: https://HOST,… (else any)',
+    fallback: () => undefined,
   },
   'msrp-listen': {
     placeholder: 'HOST:PORT',
@@ -77,6 +102,21 @@ export const SETTINGS = {
     placeholder: 'CIDR,…',
     about: 'networks whose asserted identities are believed',
     ...fixed('127.0.0.0/8,::1/128'),
+  },
+  forward: {
+    placeholder: 'on|off',
+    about: 'pass messages on to clients that are registered (else keep and push every one)',
+    ...fixed('on'),
+  },
+  'forward-seconds': {
+    placeholder: 'SECONDS',
+    about: 'how long a client may take to answer a message before it is kept',
+    ...fixed('10'),
+  },
+  'defer-on': {
+    placeholder: 'LIST',
+    about: 'answers of a client after which a message is kept',
+    ...fixed('404,408,410,430,480,487,503,504'),
   },
   journal: {
     placeholder: 'MODE',
@@ -163,6 +203,14 @@ const hostPort = read<HostPort>(
   'write HOST:PORT, an IPv6 host in brackets, port 0 for any free one',
 );
 
+const file = read((text) => text || undefined, isNo('file'), 'name a file');
+
+/** RFC 6454 §6.2: scheme, host and a port that is not the scheme's own. */
+function parseOrigin(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.origin === text.toLowerCase() ? url.origin : undefined;
+}
+
 /** Texts in, values out; the keys are those of `SETTINGS`. */
 export const settingsSchema = z.strictObject({
   domain: hostName,
@@ -172,11 +220,19 @@ export const settingsSchema = z.strictObject({
     isNo('store'),
     'write lmdb:DIR or memory:',
   ),
-  'sip-listen': read<readonly SipAddress[]>(
-    listOf(parseSipListen),
+  'sip-listen': read<readonly TransportAddress[]>(
+    listOf(parseTransportAddress),
     isNo('list of addresses'),
-    'write udp://HOST:PORT and tcp://HOST:PORT with commas between, each once',
+    'write udp://HOST:PORT, or tcp, tls, ws, wss in place of udp, with commas between, each once',
   ),
+  'tls-certificate': file.optional(),
+  'tls-key': file.optional(),
+  'tls-ca': file.optional(),
+  'ws-origins': read<readonly string[]>(
+    listOf(parseOrigin),
+    isNo('list of origins'),
+    'write origins such as https://chat.example.org with commas between, each once, without paths',
+  ).optional(),
   'msrp-listen': hostPort,
   'http-listen': hostPort,
   advertise: read(
@@ -193,6 +249,17 @@ export const settingsSchema = z.strictObject({
     listOf((text) => (isCidr(text) ? text : undefined)),
     isNo('list of networks'),
     'write networks such as 192.0.2.0/24,2001:db8::/32 with commas between, each once',
+  ),
+  forward: oneOf(['on', 'off'] as const),
+  'forward-seconds': read(
+    (text) => (/^[1-9]\d?$/.test(text) && +text <= FORWARD_SECONDS_MAX ? +text : undefined),
+    isNo('number of seconds'),
+    `write a whole number from 1 to ${FORWARD_SECONDS_MAX}`,
+  ),
+  'defer-on': read<readonly number[]>(
+    listOf((text) => (/^[345]\d\d$/.test(text) && !SAID_NO.has(+text) ? +text : undefined)),
+    isNo('list of answers that say: not there'),
+    `write statuses from 300 to 599 with commas between, each once, but ${[...SAID_NO].join(', ')}`,
   ),
   journal: oneOf(JOURNALS),
   'drain-seconds': read(

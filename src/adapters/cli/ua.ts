@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseTransportAddress } from '../../wire/sip/transport-address.ts';
 import type { Session } from './command-line.ts';
-import { parseSipListen, type SipAddress } from './listen-address.ts';
+import type { SipAddress } from './listen-address.ts';
 import { EXIT, problemText } from './problem.ts';
 import { count } from './store-access.ts';
 
@@ -8,8 +9,8 @@ const SERVER_DEFAULT: SipAddress = { transport: 'udp', host: '127.0.0.1', port: 
 const REGISTRATION_SECONDS_DEFAULT = 3_600;
 
 function server(text: string): SipAddress {
-  const address = parseSipListen(text);
-  if (address) return address;
+  const { transport, ...at } = parseTransportAddress(text) ?? {};
+  if ('host' in at && (transport === 'udp' || transport === 'tcp')) return { transport, ...at };
   throw new InvalidArgumentError('Write udp://HOST:PORT or tcp://HOST:PORT.');
 }
 

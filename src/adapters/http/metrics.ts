@@ -22,6 +22,8 @@ export interface Metrics {
   appendTimed(seconds: number): void;
   /** Says how many deliveries are open whenever the metrics are read. */
   watchOpenDeliveries(read: () => number | Promise<number>): void;
+  /** Says how many SIP connections there are of each transport. */
+  watchSipConnections(read: () => Readonly<Record<string, number>>): void;
   readonly contentType: string;
   /** The Prometheus text exposition. */
   text(): Promise<string>;
@@ -113,6 +115,18 @@ export function openMetrics(): Metrics {
       this.set(await openDeliveries());
     },
   });
+  let sipConnections: () => Readonly<Record<string, number>> = () => ({});
+  new Gauge({
+    name: 'restante_sip_connections',
+    help: 'SIP connections that are open, by transport',
+    labelNames: ['transport'],
+    registers,
+    collect() {
+      for (const [transport, count] of Object.entries(sipConnections())) {
+        this.set({ transport }, count);
+      }
+    },
+  });
   const inputReason = bounded();
   const signalKind = bounded();
   const trafficReason = bounded();
@@ -128,6 +142,9 @@ export function openMetrics(): Metrics {
     appendTimed: (value) => append.observe(value),
     watchOpenDeliveries(read) {
       openDeliveries = read;
+    },
+    watchSipConnections(read) {
+      sipConnections = read;
     },
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -1,6 +1,6 @@
 import { hex, keyedToken } from '../../engine/identity.ts';
 import type { Digest } from '../../engine/ports.ts';
-import type { Hop } from '../../wire/sip/hop.ts';
+import type { Hop, SipTransport } from '../../wire/sip/hop.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { hostPort } from './host-port.ts';
 
@@ -31,6 +31,11 @@ const TOKEN_OCTETS = 12;
 const TAG_OCTETS = 5;
 /** One draw of randomness serves so many tags. */
 const DRAW_OCTETS = 4_000;
+
+/** RFC 7118 §5.2.2: a URI says `ws`, over TLS too; `tls` is obsolete there, and understood by all. */
+function uriTransport(transport: SipTransport): string {
+  return transport === 'wss' ? 'ws' : transport;
+}
 
 export function ownIdentity(options: {
   readonly imAddress: string;
@@ -65,7 +70,7 @@ export function ownIdentity(options: {
     advertised,
     tagOf: (request) => `im-${token(`to-tag ${request}`)}`,
     contact: ({ local, transport }) =>
-      `<sip:${user}@${advertised(local)};transport=${transport}>;+g.oma.sip-im;automata`,
+      `<sip:${user}@${advertised(local)};transport=${uriTransport(transport)}>;+g.oma.sip-im;automata`,
     tag() {
       if (used + TAG_OCTETS > drawn.length) {
         drawn = new Uint8Array(random(DRAW_OCTETS));

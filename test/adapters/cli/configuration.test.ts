@@ -38,6 +38,7 @@ describe('configuration', () => {
         { transport: 'udp', host: '127.0.0.1', port: 5060 },
         { transport: 'tcp', host: '127.0.0.1', port: 5060 },
       ],
+      tls: {},
       msrpListen: { host: '127.0.0.1', port: 2855 },
       httpListen: { host: '127.0.0.1', port: 8080 },
       trust: ['127.0.0.0/8', '::1/128'],
@@ -122,6 +123,8 @@ describe('configuration', () => {
     ['sip-listen', '127.0.0.1:5060'],
     ['sip-listen', 'udp://127.0.0.1:5060,udp://127.0.0.1:5060'],
     ['sip-listen', 'udp://[127.0.0.1]:5060'],
+    ['sip-listen', 'tls://127.0.0.1:5061,sctp://127.0.0.1'],
+    ['ws-origins', 'https://chat.example/page'],
     ['msrp-listen', '127.0.0.1:65536'],
     ['http-listen', '8080'],
     ['advertise', '0.0.0.0'],
@@ -140,6 +143,38 @@ describe('configuration', () => {
       todo: expect.stringMatching(/^(write|name)/),
     });
     expect(found[0]?.what).toContain(JSON.stringify(text));
+  });
+
+  it('listens for TLS and WebSocket, at their own ports when none is given [RFC 3261 §19.1.2]', () => {
+    const flags = {
+      'sip-listen': 'tls://192.0.2.1,ws://[2001:db8::1]:8081,wss://192.0.2.1,tcp://192.0.2.1',
+      'tls-certificate': '/etc/server.pem',
+      'ws-origins': 'https://chat.example, http://127.0.0.1:3000',
+    };
+    expect(configuration({ flags }).config).toMatchObject({
+      sipListen: [
+        { transport: 'tls', host: '192.0.2.1', port: 5061 },
+        { transport: 'ws', host: '2001:db8::1', port: 8081 },
+        { transport: 'wss', host: '192.0.2.1', port: 443 },
+        { transport: 'tcp', host: '192.0.2.1', port: 5060 },
+      ],
+      // The key may be in the same file.
+      tls: { certificate: '/etc/server.pem', key: '/etc/server.pem' },
+      webSocketOrigins: ['https://chat.example', 'http://127.0.0.1:3000'],
+    });
+  });
+
+  it.each([
+    ['sip-listen', 'tls://127.0.0.1', /tls:\/\/127.0.0.1:5061 needs a certificate/],
+    ['sip-listen', 'udp://127.0.0.1,wss://127.0.0.1', /wss:\/\/127.0.0.1:443 needs a certificate/],
+    ['tls-key', '/etc/server.key', /a key alone/],
+  ])('wants a certificate for --%s %s', (name, text, what) => {
+    const [problem] = problems({ flags: { [name]: text } });
+    expect(problem).toMatchObject({
+      where: `--${name}`,
+      what: expect.stringMatching(what),
+      todo: expect.stringContaining('--tls-certificate'),
+    });
   });
 
   it('wants an address for peers when it listens on all of its own', () => {

@@ -58,6 +58,7 @@ describe('http', () => {
     metrics.depositTimed(0.003);
     metrics.appendTimed(0.002);
     metrics.watchOpenDeliveries(() => 3);
+    metrics.watchSipConnections(() => ({ tcp: 2, tls: 0 }));
     const answer = await get('/metrics');
     const text = await answer.text();
     expect(answer.headers.get('content-type')).toContain('text/plain');
@@ -71,6 +72,8 @@ describe('http', () => {
         'restante_deposit_seconds_count 1',
         'restante_append_seconds_bucket{le="0.0025"} 1',
         'restante_open_deliveries 3',
+        'restante_sip_connections{transport="tcp"} 2',
+        'restante_sip_connections{transport="tls"} 0',
       ]),
     );
     expect(text).toContain('restante_process_cpu_seconds_total');
