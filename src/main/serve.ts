@@ -132,7 +132,7 @@ export async function serve(
     return fail(`cannot listen on ${where}: ${endpoint.message}`, 'choose another --msrp-listen');
   }
   undo.push(() => endpoint.close());
-  const { advertise } = config;
+  const { advertise, forwarding } = config;
   const told = advertise === undefined ? {} : { advertise };
   const channels = msrpChannels({ endpoint, random, ...told });
 
@@ -159,6 +159,8 @@ export async function serve(
     domain: config.domain,
     trusted: trustedPeers(config.trust),
     draining: () => readiness === 'draining',
+    ...(forwarding && { forwarding: { ...forwarding, deferOn: new Set(forwarding.deferOn) } }),
+    onForwarded: ({ outcome, status }) => metrics.forwardCounted({ outcome, status }),
     listen: config.sipListen.map(({ transport, ...at }) => `${transport}://${address(at)}`),
     tls: config.tls,
     ...(config.webSocketOrigins === undefined ? {} : { webSocketOrigins: config.webSocketOrigins }),

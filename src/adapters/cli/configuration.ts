@@ -28,7 +28,7 @@ export interface ServeConfig {
   /** Networks for `trustedPeers`. */
   readonly trust: readonly string[];
   /** Absent: every message is kept and pushed. */
-  readonly forwarding?: { readonly seconds: number; readonly deferOn: ReadonlySet<number> };
+  readonly forwarding?: { readonly seconds: number; readonly deferOn: readonly number[] };
   readonly journal: 'headers' | 'full' | 'off';
   readonly drainSeconds: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -283,5 +283,5 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
 }
 
 function forwardingOf(values: z.output<typeof settingsSchema>) {
-  return { seconds: values['forward-seconds'], deferOn: new Set(values['defer-on']) };
+  return { seconds: values['forward-seconds'], deferOn: values['defer-on'] };
 }

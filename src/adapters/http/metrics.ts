@@ -12,6 +12,8 @@ export interface Metrics {
   inputCounted(input: { machine: string; outcome: string; reason?: string }): void;
   /** A signal was sent or received; `kind`: its method, or the status of a response. */
   signalCounted(signal: { protocol: 'sip' | 'msrp'; direction: 'in' | 'out'; kind: string }): void;
+  /** What became of a MESSAGE that was passed on, by the status that decided it. */
+  forwardCounted(forward: { outcome: string; status: number }): void;
   /** Traffic that reached no machine. */
   refusedTrafficCounted(reason: string): void;
   /** An effect was asked for, or came to an end: `outcome` says which. */
@@ -96,6 +98,12 @@ export function openMetrics(): Metrics {
     labelNames: ['reason'],
     registers,
   });
+  const forwards = counting({
+    name: 'restante_forwards_total',
+    help: 'Messages passed on to clients, by what became of them and the status that decided it',
+    labelNames: ['outcome', 'status'],
+    registers,
+  });
   const effects = counting({
     name: 'restante_effects_total',
     help: 'Effects performed',
@@ -130,12 +138,15 @@ export function openMetrics(): Metrics {
   const inputReason = bounded();
   const signalKind = bounded();
   const trafficReason = bounded();
+  const forwardStatus = bounded();
 
   return {
     inputCounted: ({ machine, outcome, reason = '' }) =>
       inputs({ machine, outcome, reason: inputReason(reason) }),
     signalCounted: ({ protocol, direction, kind }) =>
       signals({ protocol, direction, kind: signalKind(kind) }),
+    forwardCounted: ({ outcome, status }) =>
+      forwards({ outcome, status: forwardStatus(String(status)) }),
     refusedTrafficCounted: (reason) => refusedTraffic({ reason: trafficReason(reason) }),
     effectCounted: (effect) => effects(effect),
     depositTimed: (value) => deposit.observe(value),

@@ -42,6 +42,7 @@ describe('configuration', () => {
       msrpListen: { host: '127.0.0.1', port: 2855 },
       httpListen: { host: '127.0.0.1', port: 8080 },
       trust: ['127.0.0.0/8', '::1/128'],
+      forwarding: { seconds: 10, deferOn: [404, 408, 410, 430, 480, 487, 503, 504] },
       journal: 'headers',
       drainSeconds: 10,
       logLevel: 'info',
@@ -82,6 +83,7 @@ describe('configuration', () => {
       advertise: '192.0.2.1',
       'next-hop': 'sip:[2001:db8::2]:5070;transport=TCP',
       trust: '192.0.2.0/24, 2001:db8::/32, 198.51.100.7',
+      ...{ forward: 'on', 'forward-seconds': '5', 'defer-on': '480, 503' },
       journal: 'full',
       'drain-seconds': '0',
       'log-level': 'silent',
@@ -101,12 +103,14 @@ describe('configuration', () => {
       ],
       msrpListen: { host: '2001:db8::1', port: 2856 },
       nextHop: { transport: 'tcp', host: '2001:db8::2', port: 5070 },
+      forwarding: { seconds: 5, deferOn: [480, 503] },
       drainSeconds: 0,
     });
     const fromEnvironment = configuration({ environment: Object.fromEntries(variables) });
     expect(fromEnvironment.config).toEqual(fromFlags);
     expect(configuration({ file: JSON.stringify(texts) }).config).toEqual(fromFlags);
     expect(configuration({ flags: { data: '/srv/x/' } }).config.store).toBe('lmdb:/srv/x/store');
+    expect(configuration({ flags: { forward: 'off' } }).config.forwarding).toBeUndefined();
   });
 
   it('takes lists and numbers of a file as YAML writes them', () => {
@@ -133,6 +137,12 @@ describe('configuration', () => {
     ['trust', '192.0.2.0/33'],
     ['journal', 'everything'],
     ['drain-seconds', '-1'],
+    ['forward', 'yes'],
+    ['forward-seconds', '31'],
+    ['forward-seconds', '0'],
+    ['defer-on', '480,486'],
+    ['defer-on', '600'],
+    ['defer-on', '200'],
     ['log-level', 'loud'],
     ['im-address', 'im-store@example.org'],
   ])('%s %j is turned down with what to write', (name, text) => {
