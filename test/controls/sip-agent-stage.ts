@@ -5,7 +5,7 @@ import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
 import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
 import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-message.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
-import type { NextHop } from '../../src/adapters/sip/routing/route.ts';
+import type { TransportOptions } from '../../src/adapters/sip/transport/transport.ts';
 import { memoryStore } from '../../src/adapters/store/memory.ts';
 import type { ChannelCallbacks, Channels } from '../../src/deferral/channel.ts';
 import { createDeferral } from '../../src/deferral/deferral.ts';
@@ -36,7 +36,7 @@ export interface StagedPush {
 export interface SipAgentStage {
   readonly agent: SipAgent;
   readonly peer: ScriptedPeer;
-  /** Ports that the agent listens on. */
+  /** Ports that the agent listens on, the first two of them by default. */
   readonly udp: number;
   readonly tcp: number;
   readonly faults: readonly string[];
@@ -69,12 +69,16 @@ export async function sipAgentStage(
   options: {
     readonly trusted?: (address: string) => boolean;
     readonly serve?: boolean;
+    /** Default: UDP and TCP. */
+    readonly listen?: readonly string[];
+    readonly tls?: TransportOptions['tls'];
     /** All time, of the agent and of the engine; default: the host's. */
     readonly clock?: Clock;
     readonly access?: AccessOptions;
     /** Passed on to clients that are there; absent: every MESSAGE is deferred. */
     readonly forwarding?: Partial<ForwardSettings>;
-    readonly nextHop?: NextHop;
+    readonly nextHop?: string;
+    readonly dnsServers?: readonly string[];
   } = {},
 ): Promise<SipAgentStage> {
   const { clock = hostClock } = options;
@@ -89,7 +93,7 @@ export async function sipAgentStage(
   };
   const faults: string[] = [];
   const forwards: string[] = [];
-  const { forwarding, nextHop } = options;
+  const { forwarding, nextHop, dnsServers } = options;
   const refused: string[] = [];
   const channels = new Map<string, ChannelCallbacks>();
   const onFault = (where: string, fault: unknown) => faults.push(`${where}: ${fault}`);
@@ -147,9 +151,11 @@ export async function sipAgentStage(
     ...(forwarding && { forwarding: { ...FORWARDING, ...forwarding } }),
     onForwarded: ({ outcome, status }) => forwards.push(`${outcome} ${status}`),
     ...(nextHop && { nextHop }),
+    ...(dnsServers && { dnsServers }),
     ...(options.access && { access: options.access }),
     draining: () => draining,
-    listen: ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
+    listen: options.listen ?? ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
+    ...(options.tls && { tls: options.tls }),
     onRefusedTraffic: (reason) => refused.push(reason),
   });
   if (agent.kind === 'failed') throw new Error(agent.failures.join('; '));

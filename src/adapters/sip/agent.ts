@@ -15,9 +15,7 @@ import { observe } from './observe.ts';
 import { observeDialog } from './observe-dialog.ts';
 import { evidenceOf, type ObserveContext, type ObserveOptions } from './observe-options.ts';
 import { perform } from './push/perform.ts';
-import { hopMemory } from './routing/hop-memory.ts';
-import { type NextHop, router } from './routing/route.ts';
-import { requestSender } from './routing/send-request.ts';
+import { openRouting } from './routing/open-routing.ts';
 import type { ListenAddress } from './transport/listen-address.ts';
 import {
   openSipTransports,
@@ -30,7 +28,10 @@ export interface SipAgentOptions extends ObserveOptions, TransportOptions {
   readonly tell: Submit;
   /** Milliseconds since any moment that never step. Default: the host's. */
   readonly elapsedMs?: () => number;
-  readonly nextHop?: NextHop;
+  /** URI that every request leaves through: `sip:core.example.org;transport=tls`. */
+  readonly nextHop?: string;
+  /** `ADDRESS` or `ADDRESS:PORT`; absent: the system's. */
+  readonly dnsServers?: readonly string[];
   readonly channels: Channels;
   /** Who may come in beside the trusted peers, and how much; default: nobody. */
   readonly access?: AccessOptions;
@@ -80,8 +81,8 @@ export async function openSipAgent(
   });
   const passing = openForwarding({
     ...options,
-    router: { toTarget: (target) => ways.toTarget(target) },
-    sendRequest: (...request) => sendRequest(...request),
+    router: { toTarget: (target) => routing.router.toTarget(target) },
+    sendRequest: (...request) => routing.sendRequest(...request),
     listening: () => transports.listening.flatMap(namesOf),
     timer: (delayMs, callback) => transactions().timer(delayMs, callback),
   });
@@ -112,11 +113,16 @@ export async function openSipAgent(
     const remote = hostPort(source.host, source.port);
     const isRequest = message.start.kind === 'request';
     if (isRequest && !access.isTrusted(source)) {
-      if (serving) access.stranger(message, source, (known) => layer?.receive(known, source));
+      if (serving) access.stranger(message, source, (known) => admitted(known, source));
       else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
     } else if (serving || !isRequest) layer?.receive(message, source);
     else if (isReliable(source) && early.length < EARLY_MAX) early.push([message, source]);
     else options.onRefusedTraffic('not serving yet', 'RFC 3261 §21.5.4', remote);
+  }
+
+  function admitted(request: SipMessage, source: Hop): void {
+    if (access.requester(request).kind === 'client') transports.vouch(source);
+    layer?.receive(request, source);
   }
 
   const opened = await openSipTransports({
@@ -179,19 +185,12 @@ export async function openSipAgent(
     if (!layer) throw new Error('an effect was performed before the SIP side was opened');
     return layer;
   }
-  const sendRequest = requestSender({
-    layer: transactions,
-    signals,
-    memory: hopMemory(steady.now),
-    localFor,
-  });
-  const ways = router({ views: options.views, nextHop: options.nextHop, localFor, onFault });
+  const routing = openRouting({ ...options, clock: steady, layer: transactions, localFor });
   const performed = perform({
     ...options,
+    ...routing,
     settled: dialogs.settled,
-    router: ways,
     layer: transactions,
-    sendRequest,
     send,
   });
   layer = transactionLayer({
@@ -251,6 +250,7 @@ export async function openSipAgent(
     counts: () => ({ ...open.counts(), ...transports.counts() }),
     async close() {
       open.close();
+      routing.close();
       await transports.close();
     },
   };

@@ -245,7 +245,7 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
       (await client(stage)).write(octets);
       await until(() => stage.messages.length === 1);
       // Who proved who it is makes room for others.
-      stage.transports.vouch(stage.messages[0]?.source.connection ?? 0);
+      stage.transports.vouch(stage.messages[0]?.source ?? hopTo(stage));
       await client(stage);
       await client(stage);
       expect(stage.transports.counts().connections).toBe(3);

@@ -23,8 +23,8 @@ export interface SipTransports {
   /** In the order asked for, with the ports that the system chose. */
   readonly listening: readonly ListenAddress[];
   send(octets: Uint8Array, hop: Hop): Promise<SendResult>;
-  /** The peer of this connection proved who it is: bounds for strangers do not count it. */
-  vouch(connection: number): void;
+  /** Who came by there proved who it is: bounds for strangers do not count its connection. */
+  vouch(source: Hop): void;
   /** Reads the files of TLS anew; when one is bad, all stays as it is. Connections go on. */
   reloadTls(): Promise<{ readonly kind: 'reloaded' } | Failed>;
   counts(): TransportCounts;
@@ -155,7 +155,9 @@ export async function openSipTransports(
       if (socket !== undefined) return socket.send(octets, hop);
       return unsent(`no udp address is open that can send to ${hop.host}`);
     },
-    vouch: table.vouch,
+    vouch({ connection }) {
+      if (connection !== undefined) table.vouch(connection);
+    },
     async reloadTls() {
       const anew = await readTlsMaterial(files);
       if (anew.kind === 'failed') return anew;
