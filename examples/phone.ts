@@ -38,6 +38,7 @@ export function phone(submit: Submit, said: (line: string) => void) {
         said('invited');
         tell(event.stream, 'InviteAnswered', { ...dialog, answer });
       },
+      async sendPrack() {},
       async sendAck() {},
       async cancelInvite() {},
       async refreshSession() {},

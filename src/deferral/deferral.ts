@@ -28,7 +28,7 @@ import { interrupt, readOpenWork, takeUp } from './take-up.ts';
 
 /** What the SIP side performs; all else is the engine's own. */
 export type SipEffects = Record<
-  'sendInvite' | 'cancelInvite' | 'sendAck' | 'sendBye' | 'refreshSession',
+  'sendInvite' | 'cancelInvite' | 'sendPrack' | 'sendAck' | 'sendBye' | 'refreshSession',
   EffectHandler
 >;
 

@@ -167,6 +167,9 @@ export function scriptedClient(): ScriptedClient {
             if (manners.bye === 'answer')
               tell(deliveryOf(effect), 'InviteRefused', { status: 487 });
           },
+          async sendPrack() {
+            seen.push('PRACK');
+          },
           async sendAck(effect) {
             const { toTag } = (effect.params as { dialog: PushDialog }).dialog;
             seen.push(toTag.startsWith('tag') ? 'ACK' : `ACK ${toTag}`);
@@ -178,7 +181,7 @@ export function scriptedClient(): ScriptedClient {
             tell(deliveryOf(effect), 'ByeAnswered', { status: 200 });
           },
           async refreshSession(effect) {
-            seen.push('UPDATE');
+            seen.push((effect.params as { method: string }).method);
             tell(deliveryOf(effect), 'SessionRefreshed', {});
           },
         }),

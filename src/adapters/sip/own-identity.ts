@@ -17,6 +17,8 @@ export interface OwnIdentity {
   fromTagOf(delivery: string): string;
   /** The same branch whenever the effect is performed again. */
   branchOf(effect: string): string;
+  /** Our part of the proof in credentials (RFC 7616 §3.4), the same for the same request. */
+  cnonceOf(request: string): string;
   /** A To-tag for a response. */
   tag(): string;
   /** Our own end, `host:port`, as peers are told it. */
@@ -66,6 +68,7 @@ export function ownIdentity(options: {
       return delivery !== undefined && callIdOf(delivery) === callId ? delivery : undefined;
     },
     fromTagOf: (delivery) => `im-${token(`from-tag ${delivery}`)}`,
+    cnonceOf: (request) => token(`cnonce ${request}`),
     branchOf: (effect) => `z9hG4bK${token(`branch ${effect}`)}`,
     advertised,
     tagOf: (request) => `im-${token(`to-tag ${request}`)}`,

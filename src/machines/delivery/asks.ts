@@ -1,11 +1,20 @@
 /** What the chart asks for: effects with their params from where the delivery stands. */
 import type { DeliveryCause } from '../mailbox/events.ts';
-import { type DeliveryContext, dialogOf, type Of, type Scope } from './context.ts';
+import {
+  type DeliveryContext,
+  dialogOf,
+  lastCseqOf,
+  type Of,
+  refreshMethod,
+  type Scope,
+} from './context.ts';
+import { earlyDialog } from './early-dialogs.ts';
 import type {
   ChannelEnd,
   DeliveryEffect,
   DeliveryTimer,
   InviteCount,
+  Proven,
   PushDialog,
 } from './effects.ts';
 import type { InviteAnsweredData } from './events.ts';
@@ -70,19 +79,40 @@ export function blame(cause: DeliveryCause) {
 }
 
 /** Told only when it is not 1. */
-function inviteCount({ inviteCseq }: DeliveryContext): InviteCount {
+function inviteCount({ inviteCseq }: { readonly inviteCseq: number }): InviteCount {
   return inviteCseq === 1 ? {} : { inviteCseq };
+}
+
+/** As counted by the assign before it. */
+function proven({ credentials }: DeliveryContext): Proven {
+  return credentials ? { credentials } : {};
+}
+
+function minSe({ minSeSeconds }: DeliveryContext): { readonly minSeSeconds?: number } {
+  return minSeSeconds === null ? {} : { minSeSeconds };
 }
 
 export const sendInvite = {
   type: 'sendInvite',
-  params: ({ context, event }: Scope): Params<'sendInvite'> => {
-    const { minSeSeconds } = event.data as { readonly minSeSeconds?: number };
-    return {
-      account: context.account,
-      ...inviteCount(context),
-      ...(minSeSeconds === undefined ? {} : { minSeSeconds }),
-    };
+  params: ({ context }: Scope): Params<'sendInvite'> => ({
+    account: context.account,
+    ...inviteCount(context),
+    ...minSe(context),
+    ...proven(context),
+  }),
+} as const;
+
+/** For a reliable response that the chart took: it is the next in its order. */
+export const sendPrack = {
+  type: 'sendPrack',
+  params: ({ context, event }: Scope): Params<'sendPrack'> | null => {
+    const { rseq, toTag } = (event as Of<'InviteProgressed'>).data;
+    const early = earlyDialog(context.early, toTag);
+    if (rseq === undefined || !early) return null;
+    const { account } = context;
+    const { remoteTarget, routeSet, cseq } = early;
+    const dialog = { toTag: early.toTag, remoteTarget, routeSet };
+    return { account, dialog, cseq, rseq, ...inviteCount(context), ...proven(context) };
   },
 } as const;
 
@@ -96,16 +126,24 @@ export const pushMessages = {
   }),
 } as const;
 
+/** With the CSeq number and the credentials of the INVITE that the 2xx answers. */
 export const sendAck = {
   type: 'sendAck',
-  params: ({ context, event }: Scope): Params<'sendAck'> => ({
-    account: context.account,
-    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
-    ...inviteCount(context),
-  }),
+  params: ({ context, event }: Scope): Params<'sendAck'> => {
+    const { data } = event as Of<'InviteAnswered'>;
+    const inviteCseq = data.inviteCseq ?? context.inviteCseq;
+    const credentials = inviteCseq === context.inviteCseq ? context.inviteCredentials : null;
+    return {
+      account: context.account,
+      dialog: dialogOf(context, data),
+      ...inviteCount({ inviteCseq }),
+      ...(credentials ? { credentials } : {}),
+    };
+  },
 } as const;
 
 function sendBye(options: { readonly ackFirst: boolean }) {
+  const { ackFirst } = options;
   return {
     type: 'sendBye',
     params: ({ context }: Scope): Params<'sendBye'> => ({
@@ -113,22 +151,30 @@ function sendBye(options: { readonly ackFirst: boolean }) {
       dialog: context.dialog ?? NO_DIALOG,
       cseq: context.cseq,
       surplus: false,
-      ackFirst: options.ackFirst,
+      ackFirst,
       ...inviteCount(context),
+      ...proven(context),
+      ...(ackFirst && context.inviteCredentials
+        ? { inviteCredentials: context.inviteCredentials }
+        : {}),
     }),
   } as const;
 }
 
-/** A BYE for a dialog that is not kept; its CSeq follows the INVITE's. */
+/** A BYE for a dialog that is not kept; its CSeq follows that of the last request in it. */
 export const byeSurplus = {
   type: 'sendBye',
-  params: ({ context, event }: Scope): Params<'sendBye'> => ({
-    account: context.account,
-    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
-    cseq: context.inviteCseq + 1,
-    surplus: true,
-    ackFirst: false,
-  }),
+  params: ({ context, event }: Scope): Params<'sendBye'> => {
+    const { data } = event as Of<'InviteAnswered'>;
+    return {
+      account: context.account,
+      dialog: dialogOf(context, data),
+      cseq: lastCseqOf(context, data) + 1,
+      surplus: true,
+      ackFirst: false,
+      ...proven(context),
+    };
+  },
 } as const;
 
 export const refreshSession = {
@@ -137,7 +183,12 @@ export const refreshSession = {
     account: context.account,
     dialog: context.dialog ?? NO_DIALOG,
     cseq: context.cseq,
-    sessionExpiresSeconds: context.sessionExpiresSeconds ?? 0,
+    method: refreshMethod(context),
+    // RFC 4028 §7.4: no interval below what a 422 has asked for.
+    sessionExpiresSeconds: Math.max(context.sessionExpiresSeconds ?? 0, context.minSeSeconds ?? 0),
+    ...minSe(context),
+    ...(context.encapsulation === null ? {} : { encapsulation: context.encapsulation }),
+    ...proven(context),
   }),
 } as const;
 
@@ -146,10 +197,11 @@ export const byeAgain = {
   type: 'sendBye',
   params: ({ context, event }: Scope): Params<'sendBye'> => ({
     account: context.account,
-    dialog: dialogOf((event as Of<'InviteAnswered'>).data),
+    dialog: dialogOf(context, (event as Of<'InviteAnswered'>).data),
     cseq: context.cseq,
     surplus: true,
     ackFirst: false,
+    ...proven(context),
   }),
 } as const;
 
@@ -186,6 +238,9 @@ export const sayBye = [
   sendBye({ ackFirst: false }),
   arm('grace'),
 ] as const;
+
+/** The BYE was challenged (RFC 3261 §22): it goes out once more; the grace is that of the first. */
+export const proveBye = ['takeChallenge', 'countBye', sendBye({ ackFirst: false })] as const;
 
 /** The same while messages may be under way: nothing more is sent behind the BYE (T-12, A-31). */
 export const breakOff = [closeChannel, ...sayBye] as const;

@@ -1,5 +1,7 @@
 import type { DeliveryCause } from '../mailbox/events.ts';
-import type { PushDialog } from './effects.ts';
+import { type Challenged, unchallenged } from './credentials.ts';
+import { type EarlyDialog, earlyDialog } from './early-dialogs.ts';
+import type { Credentials, PushDialog } from './effects.ts';
 import type { DeliveryEvent, InviteAnsweredData } from './events.ts';
 import { EXPIRY_MARGIN_MAX_MS } from './limits.ts';
 
@@ -12,18 +14,29 @@ export interface DeliveryContext {
   readonly retryAfterMs: number | null;
   /** A provisional response was seen. */
   readonly progressed: boolean;
+  /** At most `EARLY_DIALOGS_MAX`, of the INVITE that counts. */
+  readonly early: readonly EarlyDialog[];
+  /** Of the dialog that is kept. */
   readonly allow: string | null;
   readonly dialog: PushDialog | null;
-  /** CSeq number of the INVITE that counts: 2 after a 422 (RFC 4028 §7.4). */
+  /** CSeq number of the INVITE that counts: one more after a 422, 401 or 407. */
   readonly inviteCseq: number;
+  /** The largest interval that a 422 asked for (RFC 4028 §7.4). */
+  readonly minSeSeconds: number | null;
+  /** What our last request answered, and what that INVITE did. */
+  readonly credentials: Credentials | null;
+  readonly inviteCredentials: Credentials | null;
+  readonly challenged: Challenged;
   /** What the answer allows: octets of a body, and the form of the messages. */
   readonly maxSize: number | null;
   readonly encapsulation: 'sipfrag' | null;
   /** CSeq number of our last request in the dialog. */
   readonly cseq: number;
   readonly sessionExpiresSeconds: number | null;
-  /** The session timer is ours to refresh, and there is a way to. */
+  /** The session timer is ours to refresh. */
   readonly refreshes: boolean;
+  /** Tries of a refresh since the last that was granted. */
+  readonly refreshRetries: number;
   /** When the push ends whatever the session timer says (A-29). */
   readonly pushEndsAt: number | null;
   readonly bound: boolean;
@@ -57,14 +70,20 @@ export const initialContext: DeliveryContext = {
   status: null,
   retryAfterMs: null,
   progressed: false,
+  early: [],
   allow: null,
   dialog: null,
   inviteCseq: 1,
+  minSeSeconds: null,
+  credentials: null,
+  inviteCredentials: null,
+  challenged: unchallenged,
   maxSize: null,
   encapsulation: null,
   cseq: 1,
   sessionExpiresSeconds: null,
   refreshes: false,
+  refreshRetries: 0,
   pushEndsAt: null,
   bound: false,
   count: null,
@@ -80,18 +99,23 @@ export const initialContext: DeliveryContext = {
 };
 
 /** What a 2xx says of its dialog, as requests within it need it. */
-export function dialogOf(data: InviteAnsweredData): PushDialog {
+export function dialogOf({ early }: DeliveryContext, data: InviteAnsweredData): PushDialog {
   const { toTag, remoteTarget, routeSet } = data;
-  return { toTag, remoteTarget, routeSet };
+  // A 2xx must have a Contact (RFC 3261 §13.3.1.4); without one its early dialog may know where.
+  const target = remoteTarget || earlyDialog(early, toTag)?.remoteTarget;
+  return { toTag, remoteTarget: target ?? '', routeSet };
 }
 
-/** Who may refresh, and how: by UPDATE, or not at all (RFC 4028 §7.4). */
-export function isRefreshedByUs(
-  { refresher }: InviteAnsweredData,
-  allow: string | null | undefined,
-): boolean {
+/** CSeq number of our last request in the dialog of a 2xx: its INVITE, or a PRACK. */
+export function lastCseqOf(context: DeliveryContext, data: InviteAnsweredData): number {
+  const { early, inviteCseq } = context;
+  return earlyDialog(early, data.toTag)?.cseq ?? data.inviteCseq ?? inviteCseq;
+}
+
+/** RFC 4028 §7.4: UPDATE where the client allows it, else INVITE, which everybody takes. */
+export function refreshMethod({ allow }: DeliveryContext): 'UPDATE' | 'INVITE' {
   const methods = (allow ?? '').split(',').map((method) => method.trim());
-  return refresher !== 'uas' && methods.includes('UPDATE');
+  return methods.includes('UPDATE') ? 'UPDATE' : 'INVITE';
 }
 
 /**

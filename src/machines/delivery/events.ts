@@ -26,10 +26,38 @@ export type Answer =
     }
   | { readonly acceptable: false; readonly reason: string };
 
+/** What a 401 or 407 asks for, as far as there are credentials of ours for it (RFC 3261 §22). */
+export interface Challenge {
+  /** Its header values as received: a nonce is no secret, it proves nothing without the password. */
+  readonly lines: readonly string[];
+  /** Not the password was wrong but the nonce too old (RFC 7616 §3.3). */
+  readonly stale: boolean;
+}
+
+export interface InviteProgressedData {
+  readonly status: number;
+  /** Raw Contact value. */
+  readonly contact?: string;
+  /** Raw Allow value. */
+  readonly allow?: string;
+  /** CSeq number of the INVITE that it speaks of; absent: the one that counts. */
+  readonly inviteCseq?: number;
+  /** Names the early dialog that it belongs to (RFC 3261 §12.1); absent: it has no To-tag. */
+  readonly toTag?: string;
+  /** Contact URI: target of requests in the early dialog; absent: it has no usable one. */
+  readonly remoteTarget?: string;
+  /** Record-Route values reversed (RFC 3261 §12.1.2). */
+  readonly routeSet?: readonly string[];
+  /** Present: it was sent reliably and wants a PRACK (RFC 3262 §4). */
+  readonly rseq?: number;
+}
+
 export interface InviteAnsweredData {
   readonly status: number;
+  /** CSeq number of the INVITE that it answers; absent: the one that counts. */
+  readonly inviteCseq?: number;
   readonly toTag: string;
-  /** Contact URI of the 2xx: the session identity (IM-11.3.2.3-19). */
+  /** Contact URI of the 2xx: the session identity (IM-11.3.2.3-19); empty: it has no usable one. */
   readonly remoteTarget: string;
   /** Record-Route values reversed (RFC 3261 §12.1.2). */
   readonly routeSet: readonly string[];
@@ -68,6 +96,26 @@ export interface PushFailedData extends PushedMessage {
   readonly takesBack?: boolean;
 }
 
+export interface InviteRefusedData {
+  readonly status: number;
+  /** CSeq number of the INVITE that it refuses; absent: the one that counts. */
+  readonly inviteCseq?: number;
+  readonly retryAfterMs?: number;
+  /** Min-SE of a 422 (RFC 4028 §7.3). */
+  readonly minSeSeconds?: number;
+  readonly challenge?: Challenge;
+}
+
+/** A refresh of ours that was refused. */
+export interface RefreshRefusedData {
+  readonly status: number;
+  /** When it may be tried again: Retry-After, or the pause after a 491 (RFC 3261 §14.1). */
+  readonly retryAfterMs?: number;
+  /** Min-SE of a 422 (RFC 4028 §7.3). */
+  readonly minSeSeconds?: number;
+  readonly challenge?: Challenge;
+}
+
 export interface SessionRefreshedData {
   /** The interval that begins now; absent: as before. */
   readonly sessionExpiresSeconds?: number;
@@ -79,20 +127,9 @@ export interface SessionRefreshedData {
 
 export type DeliveryEvent =
   | { type: 'DeliveryOpened'; data: DeliveryOpenedData }
-  | {
-      type: 'InviteProgressed';
-      data: { readonly status: number; readonly contact?: string; readonly allow?: string };
-    }
+  | { type: 'InviteProgressed'; data: InviteProgressedData }
   | { type: 'InviteAnswered'; data: InviteAnsweredData }
-  | {
-      type: 'InviteRefused';
-      data: {
-        readonly status: number;
-        readonly retryAfterMs?: number;
-        /** Min-SE of a 422 (RFC 4028 §7.3). */
-        readonly minSeSeconds?: number;
-      };
-    }
+  | { type: 'InviteRefused'; data: InviteRefusedData }
   | {
       type: 'InviteTimedOut';
       data: { readonly by: 'transaction' } | { readonly dueAt: number };
@@ -105,9 +142,12 @@ export type DeliveryEvent =
   | { type: 'ChannelLost'; data: { readonly reason: string } }
   | { type: 'RefreshDue'; data: { readonly dueAt: number } }
   | { type: 'SessionRefreshed'; data: SessionRefreshedData }
-  | { type: 'SessionExpired'; data: { readonly dueAt: number } | { readonly status: number } }
+  | { type: 'SessionExpired'; data: { readonly dueAt: number } | RefreshRefusedData }
   | { type: 'ByeReceived'; data: { readonly reason?: string } }
-  | { type: 'ByeAnswered'; data: { readonly status: number } }
+  | {
+      type: 'ByeAnswered';
+      data: { readonly status: number; readonly challenge?: Challenge };
+    }
   | { type: 'GraceElapsed'; data: { readonly dueAt: number } }
   | {
       type: 'DeliveryInterrupted';

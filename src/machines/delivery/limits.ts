@@ -11,3 +11,15 @@ export const PUSH_DURATION_MAX_MS = 900_000;
 
 /** A session that is not refreshed ends so long before it expires, at most (RFC 4028 §10). */
 export const EXPIRY_MARGIN_MAX_MS = 32_000;
+
+/** Forks that ring at once and are told apart: ours, more than one person carries devices. */
+export const EARLY_DIALOGS_MAX = 8;
+
+/** A refused refresh is tried again so often before the session is left to its end: ours. */
+export const REFRESH_RETRIES_MAX = 4;
+
+/** Shortest pause before such a try: the least that RFC 3261 §14.1 gives the owner of the Call-ID. */
+export const REFRESH_PAUSE_MIN_MS = 2_100;
+
+/** A Retry-After below this says nothing: taken at its word, 0 would call the client in a loop. */
+export const RETRY_AFTER_MIN_MS = 1_000;

@@ -11,6 +11,9 @@
  *   grace: the transaction goes on by itself, the mailbox does not wait for a dead client.
  * - A 2xx is always answered by an ACK, wherever the delivery stands; a dialog that is not kept also
  *   by a BYE (RFC 3261 §13.2.2.4).
+ * - A refusal that says what is missing (422, 401, 407) is answered by the same request with that,
+ *   under the next CSeq number, so often and no oftener than `guards.ts` and `limits.ts` say.
+ * - Each request in the dialog has its CSeq number counted here, and each use of a nonce.
  * - DeliveryInterrupted is accepted as the first event too, so no INVITE ever leaves from a decision
  *   that a restart has made stale.
  */
@@ -25,9 +28,9 @@ import {
   cancel,
   cancelInvite,
   channelEnd,
-  DUE,
   end,
   type Params,
+  proveBye,
   pushMessages,
   refreshSession,
   refuse,
@@ -36,172 +39,55 @@ import {
   sayByeAgain,
   sendAck,
   sendInvite,
+  sendPrack,
   stop,
-  TIMER_EVENTS,
-  TIMERS,
 } from './asks.ts';
-import {
-  type DeliveryContext,
-  dialogOf,
-  initialContext,
-  isRefreshedByUs,
-  type Of,
-  outcomesMissing,
-  type Stamped,
-  sessionTimes,
-} from './context.ts';
+import * as changes from './changes.ts';
+import { type DeliveryContext, initialContext, type Of, type Stamped } from './context.ts';
 import type { ChannelEnd } from './effects.ts';
-import { GRACE_MS, INVITE_TIMEOUT_MS, PUSH_DURATION_MAX_MS } from './limits.ts';
+import { guards } from './guards.ts';
 
 const BYE_CLAUSES = { clauses: ['IM-11.3.2.7-9'] };
+/** A 2xx of a dialog that is not kept: ACK, then BYE (RFC 3261 §13.2.2.4). */
+const endSurplus = {
+  actions: [sendAck, 'countSurplus', byeSurplus],
+  meta: { clauses: ['REF-3261-1'] },
+} as const;
 
 export const deliveryMachine = setup({
   types: { context: {} as DeliveryContext, events: {} as Stamped },
-  guards: {
-    isAcceptable: ({ event }) => (event as Of<'InviteAnswered'>).data.answer.acceptable,
-    isSameDialog: ({ context, event }) =>
-      (event as Of<'InviteAnswered'>).data.toTag === context.dialog?.toTag,
-    isTransaction: ({ event }) => 'by' in (event as Of<'InviteTimedOut'>).data,
-    isDue: ({ context, event }) => {
-      const timer = TIMERS.find((name) => TIMER_EVENTS[name] === event.type);
-      const { dueAt } = event.data as { readonly dueAt?: number };
-      return timer !== undefined && dueAt !== undefined && dueAt === context[DUE[timer]];
-    },
-    tellsNothingNew: ({ context, event }) => {
-      const { data } = event as Of<'InviteProgressed'>;
-      return context.progressed && (data.allow === undefined || data.allow === context.allow);
-    },
-    // RFC 4028 §7.3: once; a client that asks again for more is refused for good.
-    asksForLongerInterval: ({ context, event }) => {
-      const { status, minSeSeconds } = (event as Of<'InviteRefused'>).data;
-      return status === 422 && minSeSeconds !== undefined && context.inviteCseq === 1;
-    },
-    hasProgressed: ({ context }) => context.progressed,
-    // Gave up on an INVITE that nobody had answered yet: it may still ring (RFC 3261 §9.1).
-    owesCancel: ({ context }) =>
-      context.unconfirmed === true && context.dialog === null && !context.progressed,
-    lacksDialog: ({ context }) => context.dialog === null,
-    isBound: ({ context }) => context.bound,
-    isEmpty: ({ event }) => (event as Of<'SnapshotTaken'>).data.count === 0,
-    hasSnapshot: ({ context }) => context.count !== null,
-    extendsNothing: ({ context, event }) =>
-      context.count === null ||
-      (event as Of<'SnapshotExtended'>).data.through <= context.snapshotThrough,
-    takesBack: ({ event }) => (event as Of<'PushFailed'>).data.takesBack === true,
-    takesNothingBack: ({ context, event }) =>
-      (event as Of<'PushFailed'>).data.takesBack === true && context.acknowledged === 0,
-    isLast: ({ context }) => outcomesMissing(context) === 1,
-    hasAllOutcomes: ({ context }) => outcomesMissing(context) === 0,
-    lacksSnapshot: ({ context }) => context.count === null,
-    // RFC 4028 §10: of any other refusal the session lives on until shortly before it expires.
-    endsSession: ({ event }) => {
-      const { status } = (event as Of<'SessionExpired'>).data as { readonly status?: number };
-      return status === 408 || status === 481;
-    },
-  },
+  guards,
   actions: {
-    open: assign(({ event }) => {
-      const { data, at } = event as Of<'DeliveryOpened'>;
-      return {
-        account: data.account,
-        through: data.through,
-        inviteDueAt: at + INVITE_TIMEOUT_MS,
-      };
-    }),
-    nameAccount: assign(({ event }) => ({
-      account: (event as Of<'DeliveryInterrupted'>).data.account,
-    })),
-    blame: assign(({ context }, { cause }: { cause: DeliveryCause }) => ({
-      cause: context.cause ?? cause,
-    })),
-    blameInterruption: assign(({ context, event }) => ({
-      cause: context.cause ?? (event as Of<'DeliveryInterrupted'>).data.cause,
-    })),
-    progress: assign(({ context, event }) => ({
-      progressed: true,
-      allow: (event as Of<'InviteProgressed'>).data.allow ?? context.allow,
-    })),
-    confirm: assign(({ context, event }) => {
-      const { data } = event as Of<'InviteAnswered'>;
-      return {
-        dialog: dialogOf(data),
-        allow: data.allow ?? context.allow,
-        maxSize: (data.answer.acceptable && data.answer.maxSize) || null,
-        encapsulation: (data.answer.acceptable && data.answer.encapsulation) || null,
-        inviteDueAt: null,
-        unconfirmed: false,
-      };
-    }),
-    timeSession: assign(({ context, event }) => {
-      const { data, at } = event as Of<'InviteAnswered'>;
-      return sessionTimes(at, data.sessionExpiresSeconds, {
-        refreshes: isRefreshedByUs(data, context.allow),
-        pushEndsAt: at + PUSH_DURATION_MAX_MS,
-      });
-    }),
-    countInvite: assign(({ context }) => ({
-      inviteCseq: context.inviteCseq + 1,
-      cseq: context.cseq + 1,
-      progressed: false,
-    })),
-    refusedBy: assign(({ context, event }) => {
-      const { data } = event as Of<'InviteRefused'>;
-      if (context.cause !== null) return {};
-      return {
-        cause: 'refused' as const,
-        status: data.status,
-        retryAfterMs: data.retryAfterMs ?? null,
-      };
-    }),
-    bind: assign({ bound: true }),
-    takeSnapshot: assign(({ event }) => {
-      const { data } = event as Of<'SnapshotTaken'>;
-      return { count: data.count, snapshotThrough: data.through };
-    }),
-    extendSnapshot: assign(({ context, event }) => {
-      const { data } = event as Of<'SnapshotExtended'>;
-      return { count: (context.count ?? 0) + data.count, snapshotThrough: data.through };
-    }),
-    setBack: assign(({ context }) => ({ setbacks: context.setbacks + 1 })),
-    countBye: assign(({ context }) => ({ cseq: context.cseq + 1 })),
-    acknowledge: assign(({ context }) => ({ acknowledged: context.acknowledged + 1 })),
-    fail: assign(({ context, event }) => {
-      const { data } = event as Of<'PushFailed'>;
-      return {
-        failed: context.failed + 1,
-        // Expiry takes an overdue message away by itself; any other failure would be tried again at
-        // once and for ever.
-        setbacks: context.setbacks + (data.reason === 'expired' ? 0 : 1),
-        acknowledged: context.acknowledged - (data.takesBack ? 1 : 0),
-      };
-    }),
-    startBye: assign(({ context, event }) => ({
-      cseq: context.cseq + 1,
-      refreshDueAt: null,
-      durationDueAt: null,
-      graceDueAt: event.at + GRACE_MS,
-    })),
-    startCancel: assign(({ event }) => ({
-      inviteDueAt: null,
-      graceDueAt: event.at + GRACE_MS,
-      unconfirmed: false,
-    })),
-    refresh: assign(({ context }) => ({ cseq: context.cseq + 1, refreshDueAt: null })),
-    refreshed: assign(({ context, event }) => {
-      const { data, at } = event as Of<'SessionRefreshed'>;
-      const { refreshes, pushEndsAt } = context;
-      const seconds = data.sessionExpiresSeconds ?? context.sessionExpiresSeconds;
-      return sessionTimes(at, seconds, { refreshes, pushEndsAt: pushEndsAt ?? at });
-    }),
-    leaveUnconfirmed: assign({ unconfirmed: true }),
-    forgetTimers: assign({
-      inviteDueAt: null,
-      graceDueAt: null,
-      refreshDueAt: null,
-      durationDueAt: null,
-    }),
+    open: assign(changes.open),
+    nameAccount: assign(changes.nameAccount),
+    blame: assign((scope, params: { cause: DeliveryCause }) => changes.blame(scope, params)),
+    blameInterruption: assign(changes.blameInterruption),
+    progress: assign(changes.progress),
+    confirm: assign(changes.confirm),
+    timeSession: assign(changes.timeSession),
+    countInvite: assign(changes.countInvite),
+    carryInterval: assign(changes.carryInterval),
+    takeChallenge: assign(changes.takeChallenge),
+    refusedBy: assign(changes.refusedBy),
+    bind: assign(changes.bind),
+    takeSnapshot: assign(changes.takeSnapshot),
+    extendSnapshot: assign(changes.extendSnapshot),
+    setBack: assign(changes.setBack),
+    acknowledge: assign(changes.acknowledge),
+    fail: assign(changes.fail),
+    startBye: assign(changes.startBye),
+    countBye: assign(changes.countBye),
+    countSurplus: assign(changes.countSurplus),
+    startCancel: assign(changes.startCancel),
+    refresh: assign(changes.refresh),
+    refreshAgain: assign(changes.refreshAgain),
+    putRefreshOff: assign(changes.putRefreshOff),
+    refreshed: assign(changes.refreshed),
+    leaveUnconfirmed: assign(changes.leaveUnconfirmed),
+    forgetTimers: assign(changes.forgetTimers),
     sendInvite: (_, _params: Params<'sendInvite'>) => {},
     cancelInvite: (_, _params: Params<'cancelInvite'>) => {},
+    sendPrack: (_, _params: Params<'sendPrack'> | null) => {},
     sendAck: (_, _params: Params<'sendAck'>) => {},
     openChannel: (_, _params: ChannelEnd | null) => {},
     pushMessages: (_, _params: Params<'pushMessages'>) => {},
@@ -247,13 +133,16 @@ export const deliveryMachine = setup({
     inviting: {
       on: {
         InviteProgressed: [
+          { guard: 'isOutdated' },
           { guard: 'tellsNothingNew' },
           {
-            actions: 'progress',
+            actions: ['progress', sendPrack],
             meta: { clauses: ['IM-11.3.2.3-15', 'IM-11.3.2.3-16'] },
           },
         ],
         InviteAnswered: [
+          // A fork of an INVITE that another one followed since.
+          { guard: 'isOutdated', ...endSurplus },
           {
             guard: 'isAcceptable',
             target: 'pushing',
@@ -280,10 +169,16 @@ export const deliveryMachine = setup({
           },
         ],
         InviteRefused: [
+          { guard: 'isOutdated' },
           {
             guard: 'asksForLongerInterval',
-            actions: ['countInvite', sendInvite],
+            actions: ['carryInterval', 'countInvite', sendInvite],
             meta: { clauses: ['IM-11.3.2.3-11'] },
+          },
+          {
+            guard: 'asksForCredentials',
+            actions: ['takeChallenge', 'countInvite', sendInvite],
+            meta: { clauses: ['IM-11.3.2.3-4'] },
           },
           { target: 'ended', actions: ['refusedBy', ...end] },
         ],
@@ -298,16 +193,25 @@ export const deliveryMachine = setup({
     cancelling: {
       on: {
         InviteProgressed: [
-          { guard: 'hasProgressed' },
-          { actions: ['progress', cancelInvite], meta: { clauses: ['REF-3261-3'] } },
+          { guard: 'isOutdated' },
+          { guard: 'wantsNothing' },
+          { guard: 'tellsNothingNew' },
+          { guard: 'hasProgressed', actions: ['progress', sendPrack] },
+          {
+            actions: ['progress', cancelInvite, sendPrack],
+            meta: { clauses: ['REF-3261-3'] },
+          },
         ],
-        // A 2xx crossed our CANCEL: ACK, then BYE (RFC 3261 §9.1, T-22).
-        InviteAnswered: {
-          target: 'bye',
-          actions: ['confirm', sendAck, stop('grace'), ...sayBye],
-          meta: { clauses: ['REF-3261-1', 'REF-3261-3'] },
-        },
-        InviteRefused: { target: 'ended', actions: end },
+        InviteAnswered: [
+          { guard: 'isOutdated', ...endSurplus },
+          // A 2xx crossed our CANCEL: ACK, then BYE (RFC 3261 §9.1, T-22).
+          {
+            target: 'bye',
+            actions: ['confirm', sendAck, stop('grace'), ...sayBye],
+            meta: { clauses: ['REF-3261-1', 'REF-3261-3'] },
+          },
+        ],
+        InviteRefused: [{ guard: 'isOutdated' }, { target: 'ended', actions: end }],
         InviteTimedOut: [
           {
             guard: 'isTransaction',
@@ -328,7 +232,7 @@ export const deliveryMachine = setup({
         InviteAnswered: [
           // The client repeats its 2xx until it has the ACK (RFC 3261 §13.3.1.4).
           { guard: 'isSameDialog', actions: sendAck },
-          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
+          endSurplus,
         ],
         ChannelBound: [
           { guard: 'isBound' },
@@ -364,7 +268,8 @@ export const deliveryMachine = setup({
           { guard: 'isLast', target: 'bye', actions: ['fail', ...sayBye], meta: BYE_CLAUSES },
           { actions: 'fail' },
         ],
-        ChannelLost: { target: 'bye', actions: [blame('channelLost'), ...sayBye] },
+        // Also told when the client moved its end of the session in a refresh: ours is open then.
+        ChannelLost: { target: 'bye', actions: [blame('channelLost'), ...breakOff] },
         RefreshDue: [
           {
             guard: 'isDue',
@@ -373,10 +278,23 @@ export const deliveryMachine = setup({
           },
           {},
         ],
-        SessionRefreshed: { actions: ['refreshed', arm('refresh'), arm('duration')] },
+        SessionRefreshed: {
+          actions: [stop('refresh'), 'refreshed', arm('refresh'), arm('duration')],
+        },
         SessionExpired: [
           { guard: 'isDue', target: 'bye', actions: [blame('sessionExpired'), ...breakOff] },
           { guard: 'endsSession', target: 'bye', actions: [blame('sessionExpired'), ...breakOff] },
+          {
+            guard: 'asksForCredentials',
+            actions: ['takeChallenge', 'refreshAgain', refreshSession],
+            meta: { clauses: ['REF-4028-1'] },
+          },
+          {
+            guard: 'asksToRefreshForLonger',
+            actions: ['carryInterval', 'refreshAgain', refreshSession],
+            meta: { clauses: ['REF-4028-1'] },
+          },
+          { guard: 'asksToRefreshLater', actions: ['putRefreshOff', arm('refresh')] },
           {},
         ],
         ByeReceived: { target: 'ended', actions: [blame('peerBye'), ...end] },
@@ -385,10 +303,7 @@ export const deliveryMachine = setup({
     },
     bye: {
       on: {
-        InviteAnswered: [
-          { guard: 'isSameDialog', actions: sendAck },
-          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
-        ],
+        InviteAnswered: [{ guard: 'isSameDialog', actions: sendAck }, endSurplus],
         PushAcknowledged: [
           { guard: 'lacksSnapshot', actions: refuse('noSnapshot') },
           { guard: 'hasAllOutcomes', actions: refuse('unexpected') },
@@ -401,7 +316,10 @@ export const deliveryMachine = setup({
           { guard: 'hasAllOutcomes', actions: refuse('unexpected') },
           { actions: 'fail' },
         ],
-        ByeAnswered: { target: 'ended', actions: end, meta: BYE_CLAUSES },
+        ByeAnswered: [
+          { guard: 'asksForCredentials', actions: proveBye, meta: BYE_CLAUSES },
+          { target: 'ended', actions: end, meta: BYE_CLAUSES },
+        ],
         // Both sides said BYE: theirs ends the dialog as well.
         ByeReceived: { target: 'ended', actions: end },
         GraceElapsed: [
@@ -433,7 +351,7 @@ export const deliveryMachine = setup({
             actions: ['countBye', sendAck, byeAgain],
             meta: { clauses: ['REF-3261-1'] },
           },
-          { actions: [sendAck, byeSurplus], meta: { clauses: ['REF-3261-1'] } },
+          endSurplus,
         ],
         ByeReceived: {},
         PushAcknowledged: { actions: refuse('ended') },

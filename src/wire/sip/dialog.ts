@@ -82,6 +82,11 @@ export function requestInDialog(dialog: Dialog, request: DialogRequest): Uint8Ar
   });
 }
 
+/** The Request-URI that such a request has: what its credentials are made for (RFC 7616 §3.4). */
+export function requestUriIn(dialog: Dialog): string {
+  return routing(dialog).uri;
+}
+
 /**
  * The ACK to a 2xx (RFC 3261 §13.2.2.4): a transaction of its own, so with a branch of its own;
  * `cseq` is that of the INVITE. The same octets answer each repetition of the 2xx.

@@ -27,15 +27,23 @@ describe('the answer says how long [RFC 4028 §10]', () => {
     },
   );
 
+  it('inviting: InviteAnswered, the client refreshes → no refresh of ours, BYE in time [T-19]', () => {
+    const told = answered({ allow: 'UPDATE', refresher: 'uas', sessionExpiresSeconds: 90 });
+    expect(told).toContain(due('duration', 60));
+    expect(told).not.toContain('refresh');
+  });
+
   it.each<[string, Partial<InviteAnsweredData>]>([
     ['no Allow', {}],
     ['no UPDATE in Allow', { allow: 'INVITE, ACK, BYE' }],
     ['another method that only looks like it', { allow: 'INVITE, X-UPDATE' }],
-    ['the client refreshes', { allow: 'UPDATE', refresher: 'uas' }],
-  ])('inviting: InviteAnswered, %s → no refresh, BYE in time [T-19]', (_, data) => {
-    const told = answered({ ...data, sessionExpiresSeconds: 90 });
-    expect(told).toContain(due('duration', 60));
-    expect(told).not.toContain('refresh');
+  ])('inviting: InviteAnswered, %s → refreshed by INVITE [RFC 4028 §7.4]', (_, data) => {
+    const input = event('InviteAnswered', { ...data, sessionExpiresSeconds: 90 }, { id: 'a' });
+    expect(decided(delivery, inviting, input)).toContain(
+      `${due('refresh', 45)} ${due('duration', 60)}`,
+    );
+    const refreshDue = event('RefreshDue', { dueAt: START_MS + 45_000 }, { atMs: 45_000 });
+    expect(decided(delivery, [...inviting, input], refreshDue)).toContain('method: INVITE');
   });
 
   it.each([
@@ -69,7 +77,7 @@ describe('the refresh [RFC 4028 §10]', () => {
   it('pushing: RefreshDue → asks refreshSession with the next CSeq [T-20]', () => {
     expect(decided(delivery, timed, event('RefreshDue'))).toBe(
       `stays stopTimer(name: refresh) refreshSession(account: ${ACCOUNT}, dialog: x, cseq: 2, ` +
-        'sessionExpiresSeconds: 1800)',
+        'method: UPDATE, sessionExpiresSeconds: 1800)',
     );
     const given = [...timed, event('RefreshDue')];
     expect(decided(delivery, given, event('ChannelLost'))).toContain('cseq: 3');

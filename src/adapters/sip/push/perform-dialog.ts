@@ -1,35 +1,60 @@
-/** Requests within the dialog of a push: ACK, BYE, session refresh (RFC 3261 §15, RFC 4028). */
+/** Requests within the dialog of a push: ACK, PRACK, BYE (RFC 3261 §13.2.2.4, §15, RFC 3262). */
 import type { Effect } from '../../../engine/ports.ts';
 import { parseStreamName } from '../../../engine/stream-name.ts';
-import type { PushDialog } from '../../../machines/delivery/effects.ts';
-import { ackFor2xx, nextHopUri, requestInDialog } from '../../../wire/sip/dialog.ts';
-import { parseSessionExpires } from '../../../wire/sip/headers.ts';
+import type { Credentials, PushDialog } from '../../../machines/delivery/effects.ts';
+import { ackFor2xx, nextHopUri, requestInDialog, requestUriIn } from '../../../wire/sip/dialog.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
+import { renderRAck } from '../../../wire/sip/reliable-response.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
-import { pushDialog, viaOf } from './push-requests.ts';
+import { type Headers, plainHeaders, pushDialog, viaOf } from './push-requests.ts';
 
 /** A 2xx can be repeated for 64*T1 after the first (RFC 3261 §13.2.2.4). */
 const REPEATED_2XX_MS = 32_000;
 
-export function performDialog(context: PushContext) {
-  const { acks, clock, fact, identity, onFault, router, say, signals } = context;
+/** A request within a dialog. */
+export interface WithinDialog {
+  readonly account: string;
+  readonly dialog: PushDialog;
+  readonly method: string;
+  readonly cseq: number;
+  readonly credentials?: Credentials | undefined;
+  readonly body?: Uint8Array | undefined;
+  headers(hop: Hop): Headers;
+}
 
-  /** The ACK to a 2xx has the CSeq number of its INVITE. */
-  async function acknowledge(effect: Effect, params: Params<'sendAck'>): Promise<void> {
+/** The 2xx that an ACK is for. */
+export interface Acknowledged {
+  readonly account: string;
+  readonly dialog: PushDialog;
+  /** Of its INVITE. */
+  readonly cseq: number;
+  /** Headers that repeat the credentials of its INVITE. */
+  readonly credentials: Headers;
+}
+
+export type PerformDialog = ReturnType<typeof performDialog>;
+
+export function performDialog(context: PushContext) {
+  const { acks, clock, credentials, descriptions, fact, identity, onFault, router, say } = context;
+  const { signals } = context;
+
+  /** Sends an ACK and keeps it for the next repetition of the 2xx (RFC 3261 §13.2.2.4). */
+  async function acknowledge(effect: Effect, success: Acknowledged): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const { account, dialog: facts, inviteCseq = 1 } = params;
-    const dialog = pushDialog(identity, delivery, account, facts);
+    const { account, cseq } = success;
+    const dialog = pushDialog(identity, delivery, account, success.dialog);
     const uri = nextHopUri(dialog);
     const [hop] = await router.toUri(uri, account, clock.now());
-    const key = `${delivery} ${facts.toTag}`;
+    const key = ackKey(delivery, success.dialog.toTag, cseq);
     if (!hop) {
       // The client repeats its 2xx: then there may be a way.
       acks.delete(key);
       return onFault(effect.id, `the ACK was not sent: no way to ${uri} is known`);
     }
     const branch = identity.branchOf(`${effect.id} ack`);
-    const ack = { octets: ackFor2xx(dialog, { cseq: inviteCseq, branch, via: viaOf(hop) }), hop };
+    const what = { cseq, branch, via: viaOf(hop), headers: success.credentials };
+    const ack = { octets: ackFor2xx(dialog, what), hop };
     acks.set(key, ack);
     clock.timer(REPEATED_2XX_MS, () => {
       if (acks.get(key) === ack) acks.delete(key);
@@ -37,45 +62,36 @@ export function performDialog(context: PushContext) {
     say(ack.octets, hop);
   }
 
-  async function sendBye(effect: Effect): Promise<void> {
+  function acknowledgePush(effect: Effect, params: Params<'sendAck'>): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const params = effect.params as Params<'sendBye'>;
-    const { account, dialog, cseq, surplus, ackFirst } = params;
-    if (ackFirst) await acknowledge(effect, params);
-    const heard = (status: number, told?: Told): void => {
-      if (!surplus) void fact(delivery, 'ByeAnswered', { status }, `bye answered ${cseq}`, told);
-      else if (told) signals.received(told.message.octets, evidenceOf(told.hop));
+    const { account, dialog, inviteCseq: cseq = 1 } = params;
+    const invite = {
+      ...{ method: 'INVITE', uri: account, body: descriptions.of(delivery) },
+      name: inviteName(delivery, cseq),
     };
-    // Not awaited: what else was decided, the guard timer too, must not wait for a lost ACK.
-    void context
-      .settled(delivery)
-      .then(() =>
-        request(effect, account, dialog, { method: 'BYE', cseq, headers: () => [] }, heard),
-      )
-      .catch((fault: unknown) => onFault(effect.id, fault));
+    const proven = credentials.headers(params.credentials, invite);
+    return acknowledge(effect, { account, dialog, cseq, credentials: proven });
   }
 
   /** Sends a request within the dialog; `heard` learns the final status, 408 for none. */
   async function request(
     effect: Effect,
-    account: string,
-    facts: PushDialog,
-    what: {
-      readonly method: string;
-      readonly cseq: number;
-      readonly headers: (hop: Hop) => readonly (readonly [string, string])[];
-    },
+    what: WithinDialog,
     heard: (status: number, told?: Told) => void,
   ): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const dialog = pushDialog(identity, delivery, account, facts);
+    const { account, method, cseq, body } = what;
+    const dialog = pushDialog(identity, delivery, account, what.dialog);
     const hops = await router.toUri(nextHopUri(dialog), account, clock.now());
-    const { method, cseq } = what;
+    const uri = requestUriIn(dialog);
+    const proven = credentials.headers(what.credentials, { method, uri, body, name: effect.id });
     const render = (hop: Hop, attempt: number) => {
       const branch = identity.branchOf(attempt === 0 ? effect.id : `${effect.id} ${attempt}`);
-      const headers = [...what.headers(hop), ['User-Agent', identity.product] as const];
+      const headers = [...proven, ...what.headers(hop)];
+      const content = body === undefined ? {} : { body };
       const via = viaOf(hop);
-      return { branch, octets: requestInDialog(dialog, { method, cseq, branch, via, headers }) };
+      const rendered = { method, cseq, branch, via, headers, ...content };
+      return { branch, octets: requestInDialog(dialog, rendered) };
     };
     context.sendRequest(
       { method, hops, render },
@@ -88,29 +104,61 @@ export function performDialog(context: PushContext) {
     );
   }
 
-  /** RFC 4028 §7.4: by UPDATE without SDP, which is asked for only when the client allows it. */
-  async function refreshSession(effect: Effect): Promise<void> {
+  function record(told: Told | undefined): void {
+    if (told) signals.received(told.message.octets, evidenceOf(told.hop));
+  }
+
+  /** Its CSeq is that of the early dialog, its RAck that of the INVITE (RFC 3262 §7.2). */
+  async function sendPrack(effect: Effect): Promise<void> {
+    const params = effect.params as Params<'sendPrack'>;
+    const { rseq, inviteCseq = 1 } = params;
+    const headers = () =>
+      [['RAck', renderRAck(rseq, inviteCseq)] as const, ...plainHeaders(identity)] as const;
+    await request(effect, { ...params, method: 'PRACK', headers }, (_, told) => record(told));
+  }
+
+  async function sendBye(effect: Effect): Promise<void> {
     const delivery = parseStreamName(effect.event.stream).id;
-    const params = effect.params as Params<'refreshSession'>;
-    const { account, dialog, cseq, sessionExpiresSeconds } = params;
-    const headers = (hop: Hop) => [
-      ['Contact', identity.contact(hop)] as const,
-      ['Supported', 'timer'] as const,
-      ['Session-Expires', `${sessionExpiresSeconds};refresher=uac`] as const,
-    ];
+    const params = effect.params as Params<'sendBye'>;
+    const { account, dialog, cseq, surplus, ackFirst, inviteCseq, inviteCredentials } = params;
+    if (ackFirst) {
+      await acknowledgePush(effect, {
+        ...{ account, dialog },
+        ...(inviteCseq === undefined ? {} : { inviteCseq }),
+        ...(inviteCredentials === undefined ? {} : { credentials: inviteCredentials }),
+      });
+    }
+    const bye = { ...params, method: 'BYE', headers: () => plainHeaders(identity) };
+    // A dialog that was never kept: nobody waits for its end.
+    if (surplus) return request(effect, bye, (_, told) => record(told));
     const heard = (status: number, told?: Told): void => {
-      const session = parseSessionExpires(told?.message.first('session-expires') ?? '');
-      const refreshed = session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {};
-      const [type, data] =
-        status < 300 ? ['SessionRefreshed', refreshed] : ['SessionExpired', { status }];
-      void fact(delivery, String(type), data, `refresh ${cseq}`, told);
+      const challenge = told && credentials.challengeOf(told.message);
+      const data = { status, ...(challenge ? { challenge } : {}) };
+      void fact(delivery, 'ByeAnswered', data, `bye answered ${cseq}`, told);
     };
-    await request(effect, account, dialog, { method: 'UPDATE', cseq, headers }, heard);
+    descriptions.forget(delivery);
+    // Not awaited: the grace runs from now, whatever the client still owes us.
+    context
+      .settled(delivery)
+      .then(() => request(effect, bye, heard))
+      .catch((fault: unknown) => onFault(effect.id, fault));
   }
 
   return {
+    acknowledge,
+    request,
+    sendPrack,
     sendBye,
-    refreshSession,
-    sendAck: (effect: Effect) => acknowledge(effect, effect.params as Params<'sendAck'>),
+    sendAck: (effect: Effect) => acknowledgePush(effect, effect.params as Params<'sendAck'>),
   };
+}
+
+/** Each INVITE of a dialog has an ACK of its own. */
+export function ackKey(delivery: string, toTag: string, cseq: number): string {
+  return `${delivery} ${toTag} ${cseq}`;
+}
+
+/** The push INVITE by the name that its credentials are made with. */
+export function inviteName(delivery: string, cseq: number): string {
+  return `invite ${delivery} ${cseq}`;
 }

@@ -1,118 +1,57 @@
-/** The INVITE of a push and its CANCEL (RFC 3261 §§9, 13), and what comes back for them. */
+/** The INVITE of a push and its CANCEL (RFC 3261 §§9, 13). */
 import { deliveryStream } from '../../../deferral/account.ts';
-import type { Channels } from '../../../deferral/channel.ts';
 import type { Effect } from '../../../engine/ports.ts';
 import { parseStreamName } from '../../../engine/stream-name.ts';
-import type { InviteAnsweredData } from '../../../machines/delivery/events.ts';
-import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
-import { dialogFrom2xx } from '../../../wire/sip/dialog.ts';
-import {
-  parseCSeq,
-  parseMinSe,
-  parseRetryAfter,
-  parseSessionExpires,
-} from '../../../wire/sip/headers.ts';
+import type { Credentials } from '../../../machines/delivery/effects.ts';
+import { parseCSeq } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import { ackForFailure, cancelFor } from '../../../wire/sip/invite-requests.ts';
 import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
-import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import { evidenceOf } from '../observe-options.ts';
 import type { Route } from '../routing/route.ts';
-import type { Attempt } from '../routing/send-request.ts';
+import type { Attempt, OutgoingCallbacks } from '../routing/send-request.ts';
+import { cseqOf, hearInvite } from './hear-invite.ts';
+import { inviteName } from './perform-dialog.ts';
 import { type Params, type PushContext, statusOf } from './push-context.ts';
-import { inviteBranch, renderInvite } from './push-requests.ts';
+import { describe, inviteBranch, renderInvite } from './push-requests.ts';
 
-/** What the push needs of the recipient: the header part is always a fragment (A-24, A-34). */
-const WRAPPED_NEEDED = ['message/sipfrag'] as const;
 /** 64*T1: when everything about the INVITE is over (RFC 3261 §17.1.1.2). */
 const FORGET_MS = 32_000;
 
-export function performInvite(context: PushContext, channels: Channels) {
-  const { acks, clock, fact, identity, router, runner, say, signals } = context;
+/** What of a delivery's state matters to a response that no transaction wants. */
+interface Invited {
+  readonly account: string;
+  readonly inviteCseq: number;
+  readonly inviteCredentials: Credentials | null;
+}
+
+export function performInvite(context: PushContext) {
+  const { channels, clock, credentials, descriptions, fact, identity, router, runner } = context;
+  const { say, signals } = context;
+  const hear = hearInvite(context);
   /** INVITEs of this process, by delivery, the last try of each: for CANCEL. */
   const invites = new Map<string, Attempt>();
 
-  function answered(delivery: string, response: SipMessage, hop: Hop): void {
-    const toTag = parseNameAddr(response.first('to') ?? '')?.tag ?? '';
-    const key = `${delivery} ${toTag}`;
-    const known = acks.get(key);
-    if (known) {
-      signals.received(response.octets, evidenceOf(hop));
-      if (known !== 'awaited') say(known.octets, known.hop);
-      return;
-    }
-    acks.set(key, 'awaited');
-    const { remoteTarget, routeSet } = dialogFrom2xx(response, response);
-    const allow = response.all('allow').join(', ');
-    const session = parseSessionExpires(response.first('session-expires') ?? '');
-    const judged = { assumeMultipart: false, wrappedNeeded: WRAPPED_NEEDED };
-    const answer = judgeAnswer(response.body, judged);
-    const data: InviteAnsweredData = {
-      status: statusOf(response),
-      toTag,
-      remoteTarget,
-      routeSet,
-      ...(allow === '' ? {} : { allow }),
-      ...(session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {}),
-      ...(session?.refresher ? { refresher: session.refresher } : {}),
-      // RFC 4975 §14.1: who knows the path can take the session.
-      answer:
-        answer.acceptable && channels.conceal
-          ? { ...answer, path: channels.conceal(delivery, answer.path) }
-          : answer,
-    };
-    const told = { message: response, hop };
-    void fact(delivery, 'InviteAnswered', data, `answered ${toTag}`, told).then((outcome) => {
-      // No ACK will follow: the client's next repetition is a new chance.
-      if (outcome?.outcome !== 'accepted') acks.delete(key);
-    });
-  }
-
-  function finalResponse(delivery: string, response: SipMessage, hop: Hop): void {
-    const status = statusOf(response);
-    if (status < 300) {
-      answered(delivery, response, hop);
-      return;
-    }
-    const retryAfterMs = parseRetryAfter(response.first('retry-after') ?? '');
-    const minSeMs = parseMinSe(response.first('min-se') ?? '');
-    const data = {
-      status,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      ...(minSeMs === undefined ? {} : { minSeSeconds: minSeMs / 1000 }),
-    };
-    const { number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
-    void fact(delivery, 'InviteRefused', data, `refused ${status} ${number}`, {
-      message: response,
-      hop,
-    });
-  }
-
-  function progressed(delivery: string, response: SipMessage, hop: Hop): void {
-    const allow = response.all('allow').join(', ');
-    const contact = response.first('contact');
-    const data = {
-      status: statusOf(response),
-      ...(contact === undefined ? {} : { contact }),
-      ...(allow === '' ? {} : { allow }),
-    };
-    // The second INVITE after a 422 may progress in the same words: another event.
-    const { number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
-    const cause = `progressed ${number} ${statusOf(response)} ${allow}`;
-    void fact(delivery, 'InviteProgressed', data, cause, { message: response, hop });
+  function proven(delivery: string, params: Params<'sendInvite'>, body: Uint8Array | undefined) {
+    const { account: uri, inviteCseq = 1 } = params;
+    const name = inviteName(delivery, inviteCseq);
+    return credentials.headers(params.credentials, { method: 'INVITE', uri, body, name });
   }
 
   /** The INVITE of an earlier process, without its SDP: for what must repeat its headers. */
   function inviteAgain(
     delivery: string,
-    account: string,
+    params: Params<'sendInvite'>,
     route: Route,
-    cseq: number,
   ): SipMessage | undefined {
+    const { account, inviteCseq: cseq = 1 } = params;
     const { hops, routes } = route;
     const [hop] = hops;
     const push = { delivery, account, hop, routes, cseq, attempt: 0, at: clock.now() };
-    const octets = renderInvite(identity, push);
+    const octets = renderInvite(identity, {
+      ...push,
+      credentials: proven(delivery, params, undefined),
+    });
     const parsed = parseSip(octets, 'exact');
     return parsed.kind === 'message' ? parsed.message : undefined;
   }
@@ -121,37 +60,36 @@ export function performInvite(context: PushContext, channels: Channels) {
   function forgetLater(delivery: string): void {
     const invite = invites.get(delivery);
     clock.timer(FORGET_MS, () => {
-      // After a 422 another INVITE stands there.
-      if (invites.get(delivery) === invite) invites.delete(delivery);
+      // After a challenge or a 422 another INVITE stands there.
+      if (invites.get(delivery) === invite) {
+        invites.delete(delivery);
+        hear.forget(delivery);
+      }
+      context
+        .forgetIfEnded(delivery)
+        .catch((fault: unknown) => context.onFault(deliveryStream(delivery), fault));
     });
   }
 
-  async function sendInvite(effect: Effect): Promise<void> {
-    const delivery = parseStreamName(effect.event.stream).id;
-    const { account, inviteCseq: cseq = 1, ...asked } = effect.params as Params<'sendInvite'>;
-    const at = clock.now();
-    const route = await router.toSubscriber(account, at);
-    if (!route) return void fact(delivery, 'InviteRefused', { status: 480 }, 'no way is known');
-    const offer = channels.offer(delivery);
-    const { hops, routes } = route;
-    const push = { delivery, account, routes, cseq, at, offer, ...asked };
-    const outgoing = {
-      method: 'INVITE',
-      hops,
-      render: (hop: Hop, attempt: number) => ({
-        octets: renderInvite(identity, { ...push, hop, attempt }),
-        branch: inviteBranch(identity, delivery, { cseq, attempt }),
-      }),
-    };
-    context.sendRequest(outgoing, {
+  /** What another INVITE of the delivery offers is what the first one did. */
+  function offered(delivery: string): Uint8Array {
+    const known = descriptions.of(delivery);
+    if (known) return known;
+    const description = describe(channels.offer(delivery), clock.now());
+    descriptions.keep(delivery, description);
+    return description;
+  }
+
+  function heard(delivery: string): OutgoingCallbacks {
+    return {
       onAttempt: (attempt) => invites.set(delivery, attempt),
       onProvisional(response, hop) {
-        if (statusOf(response) > 100) progressed(delivery, response, hop);
+        if (statusOf(response) > 100) hear.progressed(delivery, response, hop);
         else signals.received(response.octets, evidenceOf(hop));
       },
       onFinal(response, hop) {
         forgetLater(delivery);
-        finalResponse(delivery, response, hop);
+        hear.final(delivery, response, hop);
       },
       onTimeout() {
         forgetLater(delivery);
@@ -163,7 +101,32 @@ export function performInvite(context: PushContext, channels: Channels) {
         forgetLater(delivery);
         void fact(delivery, 'InviteRefused', { status: 503 }, 'unreachable');
       },
-    });
+    };
+  }
+
+  async function sendInvite(effect: Effect): Promise<void> {
+    const delivery = parseStreamName(effect.event.stream).id;
+    const params = effect.params as Params<'sendInvite'>;
+    const { account, inviteCseq: cseq = 1, minSeSeconds } = params;
+    const at = clock.now();
+    const route = await router.toSubscriber(account, at);
+    if (!route) return void fact(delivery, 'InviteRefused', { status: 480 }, 'no way is known');
+    const { hops, routes } = route;
+    const description = offered(delivery);
+    const push = {
+      ...{ delivery, account, routes, cseq, at, description },
+      credentials: proven(delivery, params, description),
+      ...(minSeSeconds === undefined ? {} : { minSeSeconds }),
+    };
+    const outgoing = {
+      method: 'INVITE',
+      hops,
+      render: (hop: Hop, attempt: number) => ({
+        octets: renderInvite(identity, { ...push, hop, attempt }),
+        branch: inviteBranch(identity, delivery, { cseq, attempt }),
+      }),
+    };
+    context.sendRequest(outgoing, heard(delivery));
   }
 
   async function cancelInvite(effect: Effect): Promise<void> {
@@ -178,7 +141,7 @@ export function performInvite(context: PushContext, channels: Channels) {
     }
     if (!rang) return;
     const route = await router.toSubscriber(account, clock.now());
-    const rebuilt = route && inviteAgain(delivery, account, route, inviteCseq);
+    const rebuilt = route && inviteAgain(delivery, { account, inviteCseq }, route);
     const cancel = rebuilt && cancelFor(rebuilt.octets);
     if (!route || !cancel) return;
     const branch = inviteBranch(identity, delivery, { cseq: inviteCseq, attempt: 0 });
@@ -192,26 +155,29 @@ export function performInvite(context: PushContext, channels: Channels) {
     });
   }
 
+  /** A response to an INVITE that no transaction wants: repeated, or to one of before a restart. */
   async function stray(response: SipMessage, source: Hop): Promise<void> {
     const delivery = identity.deliveryOf(response.first('call-id') ?? '');
-    const { method, number = 1 } = parseCSeq(response.first('cseq') ?? '') ?? {};
+    const { method } = parseCSeq(response.first('cseq') ?? '') ?? {};
     const status = statusOf(response);
-    if (delivery === undefined || method !== 'INVITE' || status === 100) {
-      signals.received(response.octets, evidenceOf(source));
-      return;
-    }
+    const record = (): void => signals.received(response.octets, evidenceOf(source));
+    if (delivery === undefined || method !== 'INVITE' || status === 100) return record();
+    const state = await runner.state(deliveryStream(delivery));
+    const { account, inviteCseq, inviteCredentials } = state.context as Invited;
+    const number = cseqOf(response);
+    // A re-INVITE of before a restart: its 2xx wants an ACK, and the BYE makes an end of the rest.
+    if (number > inviteCseq && (status < 200 || status >= 300)) return record();
     // After a restart a CANCEL may wait for just this (RFC 3261 §9.1).
-    if (status < 200) {
-      progressed(delivery, response, source);
-      return;
-    }
-    finalResponse(delivery, response, source);
+    if (status < 200) return hear.progressed(delivery, response, source);
+    hear.final(delivery, response, source);
     if (status < 300) return;
     // The INVITE's transaction ended with the process that sent it: its ACK is made anew.
-    const state = await runner.state(deliveryStream(delivery));
-    const { account } = state.context as { readonly account: string };
     const route = await router.toSubscriber(account, clock.now());
-    const invite = route && inviteAgain(delivery, account, route, number);
+    const params = {
+      ...{ account, inviteCseq: number },
+      ...(inviteCredentials && number === inviteCseq ? { credentials: inviteCredentials } : {}),
+    };
+    const invite = route && inviteAgain(delivery, params, route);
     if (route && invite) say(ackForFailure(invite, response), route.hops[0]);
   }
 

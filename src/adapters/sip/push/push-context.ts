@@ -1,5 +1,6 @@
 /** What both halves of the push need: the engine to tell, the wire to write to, and the ACKs sent. */
 import { deliveryStream } from '../../../deferral/account.ts';
+import type { Channels } from '../../../deferral/channel.ts';
 import type { Outcome, Submit } from '../../../engine/input.ts';
 import type { DeliveryEffect } from '../../../machines/delivery/effects.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
@@ -9,19 +10,24 @@ import type { ObserveOptions } from '../observe-options.ts';
 import { evidenceOf } from '../observe-options.ts';
 import type { Router } from '../routing/route.ts';
 import type { SendRequest } from '../routing/send-request.ts';
+import { type ProofOptions, pushCredentials } from './push-credentials.ts';
+import { pushDescriptions } from './push-description.ts';
 
 export interface PushContextOptions
-  extends Pick<ObserveOptions, 'runner' | 'clock' | 'signals' | 'identity'> {
+  extends Pick<ObserveOptions, 'runner' | 'clock' | 'signals' | 'identity' | 'identifiers'> {
   /** Facts are told once, so they are submitted until the log has taken them. */
   readonly tell: Submit;
   readonly router: Router;
   readonly sendRequest: SendRequest;
+  readonly channels: Channels;
+  /** As whom a core is answered that challenges us; absent: as nobody. */
+  readonly proof?: ProofOptions;
+  /** Resolves when no 2xx of ours waits for its ACK in the dialog (RFC 3261 §14.1, §15). */
+  settled(delivery: string): Promise<void>;
   /** Set before the first effect is performed. */
   layer(): TransactionLayer;
   /** Outside of transactions: ACKs. */
   send(octets: Uint8Array, hop: Hop): void;
-  /** Resolves when we may say BYE: no 2xx of ours waits for its ACK (RFC 3261 §15). */
-  settled(delivery: string): Promise<void>;
   onFault(where: string, fault: unknown): void;
 }
 
@@ -42,9 +48,19 @@ export function statusOf(message: SipMessage): number {
 }
 
 export function pushContext(options: PushContextOptions) {
-  const { tell, clock, signals } = options;
+  const { tell, clock, signals, identity, runner } = options;
+  const descriptions = pushDescriptions(clock.now);
   return {
     ...options,
+    descriptions,
+    credentials: pushCredentials(identity, options.proof),
+    /** Deliveries whose re-INVITE has no final response yet: an offer stands (RFC 3264 §4). */
+    offering: new Set<string>(),
+    /** Forgets the description of a delivery that has ended. */
+    async forgetIfEnded(delivery: string): Promise<void> {
+      const { value } = await runner.state(deliveryStream(delivery));
+      if (value === 'ended') descriptions.forget(delivery);
+    },
     /** ACKs sent, by dialog: a repeated 2xx gets the same octets again (RFC 3261 §13.2.2.4). */
     acks: new Map<string, { readonly octets: Uint8Array; readonly hop: Hop } | 'awaited'>(),
     /** Submits what happened to a delivery; `undefined` when the engine failed, which is told. */

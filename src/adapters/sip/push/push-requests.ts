@@ -9,10 +9,13 @@ import { renderSip } from '../../../wire/sip/message.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import type { Route } from '../routing/route.ts';
 
+export type Headers = readonly (readonly [name: string, value: string])[];
+
 /** Methods that apply to the push dialog (IM-11.3.2.3-8). */
 export const DIALOG_METHODS = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE';
 /** Asked for in the push INVITE (RFC 4028 §4 recommends 1800 s). */
 const SESSION_EXPIRES_SECONDS = 1_800;
+const SDP = 'application/sdp';
 /** RFC 8866 §5.2: the id of `o=` counts seconds since 1900 (NTP) by recommendation. */
 const NTP_EPOCH_SECONDS = 2_208_988_800;
 
@@ -30,7 +33,15 @@ export function inviteBranch(
   return identity.branchOf(`invite ${delivery} ${cseq}${attempt === 0 ? '' : ` ${attempt}`}`);
 }
 
-/** Clauses IM-11.3.2.3-4…-13, each in its header. `offer` absent: the same INVITE without SDP. */
+/** The SDP of a push that begins `at`, in epoch milliseconds. */
+export function describe(offer: ChannelOffer, at: number): Uint8Array {
+  return renderOffer({ ...offer, originId: Math.floor(at / 1000) + NTP_EPOCH_SECONDS });
+}
+
+/**
+ * Clauses IM-11.3.2.3-4…-13, each in its header. `description` absent: the same INVITE without SDP,
+ * for what repeats its headers.
+ */
 export function renderInvite(
   identity: OwnIdentity,
   push: {
@@ -45,10 +56,11 @@ export function renderInvite(
     readonly at: number;
     /** What a 422 asked for (RFC 4028 §7.4). */
     readonly minSeSeconds?: number;
-    readonly offer?: ChannelOffer;
+    readonly description?: Uint8Array | undefined;
+    readonly credentials?: Headers;
   },
 ): Uint8Array {
-  const { delivery, account, hop, routes, cseq, at, minSeSeconds, offer } = push;
+  const { delivery, account, hop, routes, cseq, at, minSeSeconds, description } = push;
   const branch = inviteBranch(identity, delivery, push);
   const sessionSeconds = Math.max(SESSION_EXPIRES_SECONDS, minSeSeconds ?? 0);
   return renderSip({
@@ -61,6 +73,7 @@ export function renderInvite(
       ['To', `<${account}>`],
       ['Call-ID', identity.callIdOf(delivery)],
       ['CSeq', `${cseq} INVITE`],
+      ...(push.credentials ?? []),
       ['Contact', identity.contact(hop)],
       ['Accept-Contact', '*;+g.oma.sip-im;require;explicit'],
       ['P-Asserted-Identity', `<${identity.imAddress}>`],
@@ -70,14 +83,41 @@ export function renderInvite(
       ['Session-Expires', `${sessionSeconds};refresher=uac`],
       ...(minSeSeconds === undefined ? [] : [['Min-SE', String(minSeSeconds)] as const]),
       ['Date', renderSipDate(at)],
-      ...(offer ? [['Content-Type', 'application/sdp'] as const] : []),
+      ...(description ? [['Content-Type', SDP] as const] : []),
     ],
-    ...(offer ? { body: renderOffer({ ...offer, originId: originId(at) }) } : {}),
+    ...(description ? { body: description } : {}),
   });
 }
 
-function originId(at: number): number {
-  return Math.floor(at / 1000) + NTP_EPOCH_SECONDS;
+/** PRACK and BYE: who we are, and nothing that they would change (RFC 3261 §15, RFC 3262 §7). */
+export function plainHeaders(identity: OwnIdentity): Headers {
+  return [['User-Agent', identity.product]];
+}
+
+/**
+ * What a refresh says, by UPDATE or INVITE: all that the first INVITE said of us and of the timer
+ * (RFC 4028 §7.4, RFC 3311 §5.1). Whom it may reach is settled: nothing of Accept-Contact.
+ */
+export function refreshHeaders(
+  identity: OwnIdentity,
+  refresh: {
+    readonly hop: Hop;
+    readonly sessionExpiresSeconds: number;
+    readonly minSeSeconds?: number | undefined;
+    readonly description?: Uint8Array | undefined;
+  },
+): Headers {
+  const { hop, sessionExpiresSeconds, minSeSeconds, description } = refresh;
+  return [
+    ['Contact', identity.contact(hop)],
+    ['P-Asserted-Identity', `<${identity.imAddress}>`],
+    ['User-Agent', identity.product],
+    ['Allow', DIALOG_METHODS],
+    ['Supported', 'timer'],
+    ['Session-Expires', `${sessionExpiresSeconds};refresher=uac`],
+    ...(minSeSeconds === undefined ? [] : [['Min-SE', String(minSeSeconds)] as const]),
+    ...(description ? [['Content-Type', SDP] as const] : []),
+  ];
 }
 
 /** The dialog that the recorded facts describe. */
