@@ -49,11 +49,15 @@ function isScheme(text: string, end: number): boolean {
   return true;
 }
 
-/** No white space, control, quote or angle bracket: those delimit a URI (RFC 3986 appendix C). */
+/**
+ * No white space, control, quote or angle bracket: those delimit a URI (RFC 3986 appendix C). White
+ * space is whatever a parser may take for it: such a URI could not be sent again.
+ */
 function isClean(text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code <= 32 || code === 127 || code === 34 || code === 60 || code === 62) return false;
+    if (code > 127 && /\s/.test(text.charAt(at))) return false;
   }
   return true;
 }

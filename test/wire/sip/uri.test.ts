@@ -27,6 +27,11 @@ describe('parseUri', () => {
     ]);
   });
 
+  it.each([' ', '\t', '\u00a0', '\u2028', '\u3000', '\ufeff'])(
+    'white space %j delimits a URI, it is not in one [RFC 3986 appendix C]',
+    (space) => expect(parseUri(`sip:${space}alice@example.org`)).toBeUndefined(),
+  );
+
   it('keeps separators in the user part [RFC 4475 §3.1.1.9]', () => {
     expect(uri('sip:user;par=u%40example.net@example.com')).toMatchObject({
       user: 'user;par=u%40example.net',
