@@ -165,6 +165,7 @@ export async function serve(
     tls: config.tls,
     ...(config.webSocketOrigins === undefined ? {} : { webSocketOrigins: config.webSocketOrigins }),
     ...(config.nextHop === undefined ? {} : { nextHop: config.nextHop }),
+    ...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
     onRefusedTraffic(reason, section, remote) {
       metrics.refusedTrafficCounted(reason);
       log.debug('sipRefused', { reason, section, remote });

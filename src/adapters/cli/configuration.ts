@@ -1,8 +1,11 @@
 /** Flag > environment > file > default; what is not known is an error, not a surprise. */
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
+import type { SipTransport } from '../../wire/sip/hop.ts';
+import { isNumeric, transportsOf } from '../../wire/sip/locate.ts';
 import type { TransportAddress } from '../../wire/sip/transport-address.ts';
-import { type HostPort, hostPortText, isUnspecified, type SipAddress } from './listen-address.ts';
+import { parseUri } from '../../wire/sip/uri.ts';
+import { type HostPort, hostPortText, isUnspecified } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName, settingsSchema } from './settings.ts';
@@ -24,7 +27,9 @@ export interface ServeConfig {
   /** Address that peers are told; absent: the one that is listened on. */
   readonly advertise?: string;
   /** Absent: requests go to the registered contact. */
-  readonly nextHop?: SipAddress;
+  readonly nextHop?: string;
+  /** `ADDRESS` or `ADDRESS:PORT`; absent: the system's. */
+  readonly dnsServers?: readonly string[];
   /** Networks for `trustedPeers`. */
   readonly trust: readonly string[];
   /** Absent: every message is kept and pushed. */
@@ -222,16 +227,19 @@ function bareTls({ sipListen, tls }: ServeConfig): Conflict | undefined {
 /** Requests leave by an address that is listened on: without one of its kind none ever would. */
 function unreachableHop({ sipListen, nextHop }: ServeConfig): Conflict | undefined {
   if (nextHop === undefined) return undefined;
-  const { transport, host } = nextHop;
-  const v6 = host.includes(':');
-  if (sipListen.some((own) => own.transport === transport && own.host.includes(':') === v6)) {
-    return undefined;
-  }
-  const family = v6 ? 'IPv6' : 'IPv4';
+  const uri = parseUri(nextHop);
+  const allowed = uri ? transportsOf(uri) : [];
+  const v6 = uri?.host.startsWith('[') ?? false;
+  // The family of a name is known when it is looked up.
+  const anyFamily = !uri || !isNumeric(uri);
+  const fits = (own: { readonly transport: SipTransport; readonly host: string }) =>
+    allowed.includes(own.transport) && (anyFamily || own.host.includes(':') === v6);
+  if (sipListen.some(fits)) return undefined;
+  const family = anyFamily ? '' : ` of ${v6 ? 'IPv6' : 'IPv4'}`;
   return {
     name: 'next-hop',
-    what: `nothing can be sent to ${transport}://${hostPortText(nextHop)}`,
-    todo: `add an address ${transport}://… of ${family} to --sip-listen, or name another next hop`,
+    what: `nothing can be sent to ${nextHop}`,
+    todo: `add an address ${allowed[0]}://…${family} to --sip-listen, or name another next hop`,
   };
 }
 
@@ -254,7 +262,7 @@ function namelessAddress({ advertise, sipListen, msrpListen }: ServeConfig): Con
 
 function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
   const { domain, data, store, trust, journal } = values;
-  const { advertise, 'next-hop': nextHop } = values;
+  const { advertise, 'next-hop': nextHop, 'dns-servers': dnsServers } = values;
   const { 'tls-certificate': certificate, 'tls-key': key, 'tls-ca': ca } = values;
   const { 'ws-origins': webSocketOrigins } = values;
   return {
@@ -272,6 +280,7 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
     httpListen: values['http-listen'],
     ...(advertise === undefined ? {} : { advertise }),
     ...(nextHop === undefined ? {} : { nextHop }),
+    ...(dnsServers === undefined ? {} : { dnsServers }),
     trust,
     ...(values.forward === 'on' ? { forwarding: forwardingOf(values) } : {}),
     journal,

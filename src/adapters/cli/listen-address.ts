@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import { transportsOf } from '../../wire/sip/locate.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 
 /** Where a socket listens or connects to; an IPv6 host without brackets, port 0: any free one. */
@@ -12,8 +13,6 @@ export interface SipAddress extends HostPort {
 }
 
 const PORT_MAX = 65_535;
-/** RFC 3261 §19.1.2: the port of a SIP URI without one. */
-const SIP_PORT = 5060;
 
 /** Whether a host stands for every address of the machine: peers cannot be told it. */
 export function isUnspecified(host: string): boolean {
@@ -29,14 +28,20 @@ export function parseListen(text: string): HostPort | undefined {
   return bracketed === undefined || isIPv6(bracketed) ? { host, port } : undefined;
 }
 
-/** Reads `sip:HOST:PORT;transport=udp`: a next hop; without a transport udp (RFC 3263 §4.1). */
-export function parseNextHop(text: string): SipAddress | undefined {
+/** Reads the URI of a next hop, `sip:core.example.org;transport=tls`: one that can be called. */
+export function parseNextHop(text: string): string | undefined {
   const uri = parseUri(text);
-  if (uri?.scheme !== 'sip' || uri.user !== undefined || uri.host === '') return undefined;
-  const transport = (uri.params.get('transport') ?? 'udp').toLowerCase();
-  if (transport !== 'udp' && transport !== 'tcp') return undefined;
-  const host = uri.host.replace(/^\[(.*)\]$/, '$1');
-  return { transport, host, port: uri.port ?? SIP_PORT };
+  if (!uri || uri.user !== undefined || uri.headers.length > 0 || uri.port === 0) return undefined;
+  // Nobody can be called by WebSocket.
+  const callable = transportsOf(uri).some((one) => one !== 'ws' && one !== 'wss');
+  return callable ? text : undefined;
+}
+
+/** Reads `ADDRESS` or `ADDRESS:PORT`, an IPv6 address before a port in brackets. */
+export function parseDnsServer(text: string): string | undefined {
+  if (isIP(text) !== 0) return text;
+  const at = parseListen(text);
+  return at && at.port > 0 && isIP(at.host) !== 0 ? text : undefined;
 }
 
 /** `HOST:PORT`, an IPv6 host in brackets. */

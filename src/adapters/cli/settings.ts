@@ -10,9 +10,9 @@ import { parseUri } from '../../wire/sip/uri.ts';
 import {
   type HostPort,
   isUnspecified,
+  parseDnsServer,
   parseListen,
   parseNextHop,
-  type SipAddress,
 } from './listen-address.ts';
 import { isCidr } from './trusted-peers.ts';
 
@@ -96,6 +96,11 @@ export const SETTINGS = {
   'next-hop': {
     placeholder: 'URI',
     about: 'send every request through sip:HOST:PORT;transport=udp (else to the contact)',
+    fallback: () => undefined,
+  },
+  'dns-servers': {
+    placeholder: 'LIST',
+    about: "DNS servers that names of next hops and contacts are asked of (else the system's)",
     fallback: () => undefined,
   },
   trust: {
@@ -240,10 +245,15 @@ export const settingsSchema = z.strictObject({
     isNo('address that peers can reach'),
     'write an IP address such as 192.0.2.1, an IPv6 one without brackets',
   ).optional(),
-  'next-hop': read<SipAddress>(
+  'next-hop': read<string>(
     parseNextHop,
     isNo('next hop'),
-    'write sip:HOST:PORT, with ;transport=tcp where it is not udp',
+    'write sip:HOST or sip:HOST:PORT, with ;transport=tcp or tls where it is not to be udp',
+  ).optional(),
+  'dns-servers': read<readonly string[]>(
+    listOf(parseDnsServer),
+    isNo('list of DNS servers'),
+    'write addresses such as 192.0.2.53,[2001:db8::53]:5353 with commas between, each once',
   ).optional(),
   trust: read(
     listOf((text) => (isCidr(text) ? text : undefined)),

@@ -82,6 +82,7 @@ describe('configuration', () => {
       'http-listen': 'localhost:0',
       advertise: '192.0.2.1',
       'next-hop': 'sip:[2001:db8::2]:5070;transport=TCP',
+      'dns-servers': '192.0.2.53, [2001:db8::53]:5353',
       trust: '192.0.2.0/24, 2001:db8::/32, 198.51.100.7',
       ...{ forward: 'on', 'forward-seconds': '5', 'defer-on': '480, 503' },
       journal: 'full',
@@ -102,7 +103,8 @@ describe('configuration', () => {
         { transport: 'udp', host: '0.0.0.0', port: 5062 },
       ],
       msrpListen: { host: '2001:db8::1', port: 2856 },
-      nextHop: { transport: 'tcp', host: '2001:db8::2', port: 5070 },
+      nextHop: 'sip:[2001:db8::2]:5070;transport=TCP',
+      dnsServers: ['192.0.2.53', '[2001:db8::53]:5353'],
       forwarding: { seconds: 5, deferOn: [480, 503] },
       drainSeconds: 0,
     });
@@ -134,6 +136,10 @@ describe('configuration', () => {
     ['advertise', '0.0.0.0'],
     ['next-hop', 'sip:bob@127.0.0.1'],
     ['next-hop', 'sip:127.0.0.1;transport=sctp'],
+    ['next-hop', 'sips:core.example.org;transport=udp'],
+    ['next-hop', 'sip:core.example.org;transport=ws'],
+    ['dns-servers', 'dns.example.org'],
+    ['dns-servers', '192.0.2.53:0'],
     ['trust', '192.0.2.0/33'],
     ['journal', 'everything'],
     ['drain-seconds', '-1'],
@@ -200,6 +206,7 @@ describe('configuration', () => {
   it.each([
     ['sip:192.0.2.1;transport=tcp', 'udp://127.0.0.1:5060', 'tcp://… of IPv4'],
     ['sip:[2001:db8::1]', 'udp://127.0.0.1:5060', 'udp://… of IPv6'],
+    ['sip:core.example.org;transport=tcp', 'udp://127.0.0.1:5060', 'tcp://… to'],
   ])('turns down next hop %s when it listens on %s alone', (nextHop, listen, wanted) => {
     const [problem] = problems({ flags: { 'next-hop': nextHop, 'sip-listen': listen } });
     expect(problem?.where).toBe('--next-hop');

@@ -1,22 +1,27 @@
-/** Where a request towards a subscriber goes. */
-import { isIP } from 'node:net';
+/** Where a request towards a subscriber, within a dialog or on its way through goes. */
 import type { Views } from '../../../engine/ports.ts';
 import type { Binding } from '../../../machines/mailbox/events.ts';
 import { type RegistrationRow, registrationView } from '../../../projections/registrations.ts';
-import type { Hop } from '../../../wire/sip/hop.ts';
+import type { Hop, SipTransport } from '../../../wire/sip/hop.ts';
+import {
+  type Candidate,
+  isNumeric,
+  type Located,
+  type LocateOptions,
+  locateAddress,
+} from '../../../wire/sip/locate.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
-import { parseUri } from '../../../wire/sip/uri.ts';
-import { hostPort } from '../host-port.ts';
+import { parseTransportAddress } from '../../../wire/sip/transport-address.ts';
+import { parseUri, type Uri } from '../../../wire/sip/uri.ts';
 
-export interface NextHop {
-  readonly transport: 'udp' | 'tcp';
-  readonly host: string;
-  readonly port: number;
-}
+/** In the order of preference (RFC 3263 §4.2). */
+export type Hops = readonly [Hop, ...Hop[]];
+
+/** `later`: there is a way, but its name could not be looked up, which was told. */
+export type NoWay = 'none' | 'later';
 
 export interface Route {
-  /** In the order of preference (RFC 3263 §4.2); at least one. */
-  readonly hops: readonly [Hop, ...Hop[]];
+  readonly hops: Hops;
   /** Route values for an initial request: through the core, when there is one, or the Path. */
   readonly routes: readonly string[];
 }
@@ -53,102 +58,176 @@ export interface Router {
   toTarget(target: Target): Promise<Way | undefined>;
 }
 
-const SIP_PORT = 5060;
-
-export function router(options: {
+export interface RouterOptions {
   readonly views: Views;
-  readonly nextHop: NextHop | undefined;
+  /** URI that every request leaves through: `sip:core.example.org;transport=tls`. */
+  readonly nextHop?: string;
   /** Our own end towards a peer: `host:port` of the listener of that transport and family. */
-  localFor(transport: 'udp' | 'tcp', host: string): string | undefined;
+  localFor(transport: SipTransport, host: string): string | undefined;
+  /** Looks names up (RFC 3263 §4). */
+  locate(uri: Uri, canSend: LocateOptions['canSend']): Promise<Located>;
   onFault(where: string, fault: unknown): void;
-}): Router {
+}
+
+export function router(options: RouterOptions): Router {
   const { views, nextHop, localFor } = options;
+  const core = nextHop === undefined ? undefined : `<${looseRoute(nextHop)}>`;
 
-  function hopTo(transport: 'udp' | 'tcp', host: string, port: number): Hop | undefined {
-    const local = localFor(transport, host);
+  /** Nobody can be called by WebSocket: clients come by it, and stay on their connection. */
+  function canSend(transport: SipTransport, family: 4 | 6): boolean {
+    if (transport === 'ws' || transport === 'wss') return false;
+    return localFor(transport, family === 6 ? '::' : '0.0.0.0') !== undefined;
+  }
+
+  function hopTo(to: Candidate): Hop | undefined {
+    const local = localFor(to.transport, to.host);
     // Port 0 is no place to send to.
-    return local === undefined || port === 0 ? undefined : { transport, host, port, local };
+    return local === undefined || to.port === 0 ? undefined : { ...to, local };
   }
 
-  /** Only addresses: names are not looked up, the source address stands in for them. */
-  function hopOfUri(text: string): Hop | undefined {
+  /** Addresses at once, names by a look-up. */
+  function hopsOf(text: string): Hops | NoWay | Promise<Hops | NoWay> {
     const uri = parseUri(text);
-    const host = uri?.host.replace(/^\[(.*)\]$/, '$1') ?? '';
-    if (!uri || isIP(host) === 0) return undefined;
-    const transport = uri.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp';
-    return hopTo(transport, host, uri.port ?? SIP_PORT);
+    if (uri?.scheme !== 'sip' && uri?.scheme !== 'sips') return 'none';
+    if (!isNumeric(uri)) return lookedUp(uri, text);
+    const address = locateAddress(uri, canSend);
+    const hop = address && hopTo(address);
+    return hop ? [hop] : 'none';
   }
 
-  function hopOfSource(source: string): Hop | undefined {
-    const [transport, address = ''] = source.split(' ');
-    const colon = address.lastIndexOf(':');
-    const port = Number(address.slice(colon + 1));
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-    return hopTo(transport === 'tcp' ? 'tcp' : 'udp', host, port);
-  }
-
-  /** Where a client is reached whose contact is not where its REGISTER came from (RFC 5626 §3). */
-  function seenElsewhere({ contact, source }: Binding): Hop | undefined {
-    const seen = source === undefined ? undefined : hopOfSource(source);
-    const named = hopOfUri(contact);
-    return seen && named?.host !== seen.host ? seen : undefined;
-  }
-
-  /** The client that registered last is the one that is there now. */
-  function newest(row: RegistrationRow | undefined, at: number): Binding | undefined {
-    return row?.bindings.findLast((b) => b.im !== false && b.expiresAt > at);
-  }
-
-  async function toSubscriber(account: string, at: number): Promise<Route | undefined> {
-    if (nextHop) {
-      const { transport, host, port } = nextHop;
-      const hop = hopTo(transport, host, port);
-      const route = `<sip:${hostPort(host, port)};transport=${transport};lr>`;
-      return hop && { hops: [hop], routes: [route] };
+  async function lookedUp(uri: Uri, text: string): Promise<Hops | NoWay> {
+    const located = await options.locate(uri, canSend);
+    if (located.kind === 'nowhere') {
+      options.onFault(`look-up of ${text}`, located.reason);
+      return 'later';
     }
-    const chosen = newest(await views.get(registrationView, account), at);
-    if (!chosen) return undefined;
-    const hop = seenElsewhere(chosen) ?? hopOfUri(chosen.contact);
-    return hop && { hops: [hop], routes: [] };
+    const [first, ...others] = located.candidates.flatMap((to) => hopTo(to) ?? []);
+    return first ? [first, ...others] : 'none';
   }
 
-  /** A dialog's target behind a NAT is the contact that was registered: it is where that is. */
-  async function translated(uri: string, account: string): Promise<Hop | undefined> {
+  /** The transport address that a REGISTER came from: `tcp 192.0.2.17:5060`. */
+  function hopOfSource(source: string | undefined): Hop | undefined {
+    const at = parseTransportAddress(source?.replace(' ', '://') ?? '');
+    return at && hopTo(at);
+  }
+
+  async function hopsToClient(binding: Binding, via: Binding['via']): Promise<Hops | NoWay> {
+    const { contact, path = [] } = binding;
+    const seen = hopOfSource(binding.source);
+    const [proxy] = path;
+    // RFC 3327 §5: the Path is the way, whatever the contact says.
+    if (proxy !== undefined) return or(await hopsOf(uriIn(proxy)), seen);
+    const uri = parseUri(contact);
+    const isAddress = uri !== undefined && isNumeric(uri);
+    if (via === 'direct' && seen) {
+      // A client may not be reachable but by the connection that it opened (RFC 5626 §3, RFC 7118).
+      if (seen.transport !== 'udp') return then(seen, isAddress ? await hopsOf(contact) : 'none');
+      if (isAddress && hostOf(uri) !== seen.host) return [seen];
+    }
+    return or(await hopsOf(contact), seen);
+  }
+
+  async function routeTo(account: string, at: number): Promise<Route | NoWay> {
+    if (nextHop !== undefined && core !== undefined) {
+      const found = hopsOf(nextHop);
+      const hops = found instanceof Promise ? await found : found;
+      return typeof hops === 'string' ? hops : { hops, routes: [core] };
+    }
     const row = await views.get(registrationView, account);
-    const host = parseUri(uri)?.host;
-    const same = row?.bindings.findLast(({ contact }) => parseUri(contact)?.host === host);
-    return same && seenElsewhere(same);
+    return toClient(row, newest(row, at));
+  }
+
+  async function toClient(
+    row: RegistrationRow | undefined,
+    chosen: Binding | undefined,
+  ): Promise<Route | NoWay> {
+    if (!chosen) return 'none';
+    const hops = await hopsToClient(chosen, chosen.via ?? row?.via);
+    return typeof hops === 'string' ? hops : { hops, routes: chosen.path ?? [] };
+  }
+
+  /** A dialog's target may be a contact that was registered: it is where that is. */
+  async function registered(uri: string, account: string): Promise<Hops | NoWay> {
+    const target = parseUri(uri);
+    const row = target && (await views.get(registrationView, account));
+    const same = row?.bindings.findLast(({ contact }) => {
+      const { host, port } = parseUri(contact) ?? {};
+      return host === target?.host && port === target?.port;
+    });
+    if (!same) return 'none';
+    const { path: _, ...alone } = same;
+    return hopsToClient(alone, same.via ?? row?.via);
   }
 
   async function waysTo(uri: string, account: string, at: number): Promise<readonly Hop[]> {
-    if (!nextHop) {
-      const hop = (await translated(uri, account)) ?? hopOfUri(uri);
-      if (hop) return [hop];
+    // `lr` is how a proxy put itself into the way (RFC 3261 §16.6 step 4): it wants to see it all.
+    const isProxy = parseUri(uri)?.params.has('lr') === true;
+    if (isProxy || nextHop === undefined) {
+      const known = isProxy ? 'none' : await registered(uri, account);
+      const hops = typeof known === 'string' ? await hopsOf(uri) : known;
+      if (typeof hops !== 'string') return hops;
     }
-    return (await toSubscriber(account, at))?.hops ?? [];
-  }
-
-  async function toTarget({ routes, uri, account, at }: Target): Promise<Way | undefined> {
-    const [first] = routes;
-    if (first !== undefined) {
-      const hop = hopOfUri(parseNameAddr(first)?.uri ?? '');
-      return hop && { hops: [hop], routes, requestUri: uri };
-    }
-    const route = await toSubscriber(account, at);
-    if (!route || nextHop) return route && { ...route, requestUri: uri };
-    const row = await views.get(registrationView, account);
-    // An S-CSCF registers itself: the user is not named in its contact (TS 24.229 §5.4.1.7).
-    const contact = row?.via === 'direct' ? newest(row, at)?.contact : undefined;
-    return { ...route, requestUri: contact ?? uri };
+    const route = await routeTo(account, at);
+    return typeof route === 'string' ? [] : route.hops;
   }
 
   return {
-    toSubscriber,
-    toTarget,
+    async toSubscriber(account, at) {
+      const route = await routeTo(account, at);
+      return typeof route === 'string' ? undefined : route;
+    },
     async toUri(uri, account, at) {
       const hops = await waysTo(uri, account, at);
       if (hops.length === 0) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
       return hops;
     },
+    async toTarget({ routes, uri, account, at }) {
+      const [first] = routes;
+      if (first !== undefined) {
+        const hops = await hopsOf(uriIn(first));
+        return typeof hops === 'string' ? undefined : { hops, routes, requestUri: uri };
+      }
+      if (nextHop !== undefined) {
+        const route = await routeTo(account, at);
+        return typeof route === 'string' ? undefined : { ...route, requestUri: uri };
+      }
+      const row = await views.get(registrationView, account);
+      const chosen = newest(row, at);
+      const route = await toClient(row, chosen);
+      if (typeof route === 'string') return undefined;
+      // An S-CSCF registers itself, and its contact does not name the user (TS 24.229 §5.4.1.7).
+      const contact = (chosen?.via ?? row?.via) === 'direct' ? chosen?.contact : undefined;
+      return { ...route, requestUri: contact ?? uri };
+    },
   };
+}
+
+/** The client that registered last is the one that is there now; what is only heard of comes last. */
+function newest(row: RegistrationRow | undefined, at: number): Binding | undefined {
+  const live = row?.bindings.filter((b) => b.im !== false && b.expiresAt > at);
+  return live?.findLast(({ via }) => via !== 'regEvent') ?? live?.at(-1);
+}
+
+function hostOf({ host }: Uri): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
+
+function uriIn(route: string): string {
+  return parseNameAddr(route)?.uri ?? '';
+}
+
+/** RFC 3261 §19.1.1: without `lr` the next hop would be taken for a strict router. */
+function looseRoute(uri: string): string {
+  return parseUri(uri)?.params.has('lr') === true ? uri : `${uri};lr`;
+}
+
+function then(first: Hop, others: Hops | NoWay): Hops {
+  return typeof others === 'string' ? [first] : [first, ...others];
+}
+
+/** The address that was seen is one more way, unless it is the same machine. */
+function or(hops: Hops | NoWay, seen: Hop | undefined): Hops | NoWay {
+  if (!seen) return hops;
+  if (typeof hops === 'string') return [seen];
+  return hops.some(({ host }) => host === seen.host) ? hops : [...hops, seen];
 }
