@@ -30,6 +30,7 @@ export interface Fate {
 export interface PushStage {
   readonly stage: SipAgentStage;
   readonly clock: SimulatedClock;
+  readonly transport: Transport;
   /** The INVITE that came last. */
   readonly invite: string;
   readonly contact: string;
@@ -174,9 +175,7 @@ export async function pushStage(
   await invited();
 
   return {
-    stage,
-    clock,
-    contact,
+    ...{ stage, clock, transport, contact },
     get invite() {
       return invite;
     },
