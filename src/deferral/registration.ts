@@ -144,13 +144,12 @@ export function registrationOf(
   const added = asked
     .filter((one) => one.expiresMs > 0)
     .map((change) => bindingOf(change, request));
+  const isAssumed = added.some(({ im }) => im === 'assumed');
   const touched = before.filter((old) => {
     const from = viaOf(old, row);
     // The S-CSCF's Contact is its own and may be another each time: its word replaces its last one.
-    // When it deregisters the user, what a notifier told of the clients is over as well.
-    if (via === 'thirdParty') {
-      return from === 'thirdParty' || (from === 'regEvent' && added.length === 0);
-    }
+    // What a notifier told of the clients stands as long as the S-CSCF says nothing of them itself.
+    if (via === 'thirdParty') return from === 'thirdParty' || (from === 'regEvent' && !isAssumed);
     if (contacts === '*') return true;
     return from !== 'regEvent' && asked.some((one) => sameContact(one.contact, old.contact));
   });

@@ -79,6 +79,8 @@ export async function sipAgentStage(
     readonly forwarding?: Partial<ForwardSettings>;
     readonly nextHop?: string;
     readonly dnsServers?: readonly string[];
+    /** Registrations are subscribed to where the IM tag is merely assumed. */
+    readonly regEvent?: boolean;
   } = {},
 ): Promise<SipAgentStage> {
   const { clock = hostClock } = options;
@@ -148,6 +150,7 @@ export async function sipAgentStage(
     channels: port,
     domain: 'example.org',
     trusted: options.trusted ?? (() => true),
+    regEvent: options.regEvent ?? false,
     ...(forwarding && { forwarding: { ...FORWARDING, ...forwarding } }),
     onForwarded: ({ outcome, status }) => forwards.push(`${outcome} ${status}`),
     ...(nextHop && { nextHop }),

@@ -15,6 +15,8 @@ import { observe } from './observe.ts';
 import { observeDialog } from './observe-dialog.ts';
 import { evidenceOf, type ObserveContext, type ObserveOptions } from './observe-options.ts';
 import { perform } from './push/perform.ts';
+import { openRegistration } from './registration/open-registration.ts';
+import type { RegEventOutcome } from './registration/reg-subscriptions.ts';
 import { openRouting } from './routing/open-routing.ts';
 import type { ListenAddress } from './transport/listen-address.ts';
 import {
@@ -33,6 +35,9 @@ export interface SipAgentOptions extends ObserveOptions, TransportOptions {
   /** `ADDRESS` or `ADDRESS:PORT`; absent: the system's. */
   readonly dnsServers?: readonly string[];
   readonly channels: Channels;
+  /** Registrations are subscribed to where the IM tag is merely assumed (RFC 3680); default: not. */
+  readonly regEvent?: boolean;
+  onRegEvent?(outcome: RegEventOutcome): void;
   /** Who may come in beside the trusted peers, and how much; default: nobody. */
   readonly access?: AccessOptions;
   /** Traffic that is no message, or a failure of a socket. */
@@ -86,8 +91,16 @@ export async function openSipAgent(
     listening: () => transports.listening.flatMap(namesOf),
     timer: (delayMs, callback) => transactions().timer(delayMs, callback),
   });
+  const registration = openRegistration({
+    ...{ ...options, requester: access.requester },
+    router: {
+      toSubscriber: (...asked) => ways.toSubscriber(...asked),
+      toUri: (...asked) => ways.toUri(...asked),
+    },
+    sendRequest: (...request) => sendRequest(...request),
+  });
   const context: ObserveContext = {
-    ...{ ...options, passing },
+    ...{ ...options, passing, registration },
     tagFor,
     requester: access.requester,
     contact: (source) => identity.contact(reachable(source)),
@@ -243,12 +256,14 @@ export async function openSipAgent(
     effects: performed.effects,
     serve() {
       serving = true;
+      registration.start();
       for (const [message, source] of early.splice(0)) {
         guarded(source, () => receive(message, source));
       }
     },
     counts: () => ({ ...open.counts(), ...transports.counts() }),
     async close() {
+      registration.close();
       open.close();
       routing.close();
       await transports.close();

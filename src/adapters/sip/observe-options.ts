@@ -12,6 +12,7 @@ import type { ForwardSettings } from './forward/forward-message.ts';
 import type { ForwardedMessage, Forwarding } from './forward/open-forwarding.ts';
 import { hostPort } from './host-port.ts';
 import type { OwnIdentity } from './own-identity.ts';
+import type { Registration } from './registration/open-registration.ts';
 
 /** What the observing side needs of the engine. */
 export interface ObserveOptions {
@@ -53,6 +54,7 @@ export type Respond = (verdict: Verdict) => (() => void) | undefined;
 /** With what the agent knows of its own ends. */
 export interface ObserveContext extends ObserveOptions {
   readonly passing: Forwarding;
+  readonly registration: Pick<Registration, 'register' | 'notify'>;
   /** Submits facts until the log has taken them. */
   readonly tell: Submit;
   readonly push: PushSide;

@@ -14,11 +14,9 @@ import { ALLOWED_METHODS, answers, DRAINING, type Verdict } from './answer.ts';
 import type { ObserveDialog } from './observe-dialog.ts';
 import { observeMessage } from './observe-message.ts';
 import { evidenceOf, type ObserveContext, type Respond } from './observe-options.ts';
-import { observeRegister } from './registration/observe-register.ts';
 
 /** Option tags of RFC 3261 §20.32 that are understood: session timers (RFC 4028). */
 const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set(['timer']);
-const METHODS: ReadonlySet<string> = new Set(ALLOWED_METHODS.split(', '));
 /** Methods that only make sense within a dialog (RFC 3261 §12.2.2). */
 const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE']);
 /** Methods that make sense within a dialog and outside. */
@@ -36,7 +34,10 @@ export function observe(
   options: ObserveContext,
   dialogs: Pick<ObserveDialog, 'request'>,
 ): (transaction: ServerTransaction) => void {
-  const { clock, signals, identity } = options;
+  const { clock, signals, identity, registration } = options;
+  // Who subscribes to nothing has no use for a NOTIFY (RFC 6665 §4.1.3).
+  const allowed = registration.notify ? `${ALLOWED_METHODS}, NOTIFY` : ALLOWED_METHODS;
+  const methods: ReadonlySet<string> = new Set(allowed.split(', '));
   const render = answers(identity, () => clock.now());
   const message = observeMessage(options);
 
@@ -57,7 +58,7 @@ export function observe(
   function precheck(request: SipMessage): Verdict | undefined {
     const { start } = request;
     if (start.kind !== 'request') return { status: 400 };
-    if (!METHODS.has(start.method)) return { status: 405, headers: [['Allow', ALLOWED_METHODS]] };
+    if (!methods.has(start.method)) return { status: 405, headers: [['Allow', allowed]] };
     const uri = parseUri(start.uri);
     if (!uri) return { status: 400 };
     if (uri.scheme !== 'sip' && uri.scheme !== 'sips' && uri.scheme !== 'tel') {
@@ -130,7 +131,10 @@ export function observe(
     }
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {
-      return observeRegister(options, request, { source, evidence }, responder(transaction));
+      return registration.register(request, source, responder(transaction));
+    }
+    if (!verdict && method === 'NOTIFY' && registration.notify) {
+      return registration.notify(request, source, responder(transaction));
     }
     signals.received(request.octets, evidence);
     const respond = responder(transaction);
@@ -140,7 +144,7 @@ export function observe(
     respond({
       status: 200,
       headers: [
-        ['Allow', ALLOWED_METHODS],
+        ['Allow', allowed],
         ['Accept', `${SDP}, message/sip, text/plain`],
         ['Supported', 'timer'],
       ],

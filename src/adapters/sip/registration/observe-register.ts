@@ -13,23 +13,39 @@ import { registrationView } from '../../../projections/registrations.ts';
 import { parseCSeq } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
+import type { Requester } from '../access/requester.ts';
 import { type Headers, unknownVerdict, type Verdict } from '../answer.ts';
 import type { ObserveContext } from '../observe-options.ts';
 import { type Judged, judgeRegister } from './judge-register.ts';
-import { type Settled, submitRegistration, type Witness, witness } from './submit-registration.ts';
+import {
+  type Settled,
+  type SubmitRegistration,
+  type Witness,
+  witness,
+} from './submit-registration.ts';
 
+export interface RegisterContext
+  extends Pick<ObserveContext, 'domain' | 'clock' | 'signals' | 'views' | 'onFault'> {
+  readonly submit: SubmitRegistration;
+}
+
+/** Answers it, and tells what it asked for; `undefined`: it was refused or did not get that far. */
 export async function observeRegister(
-  context: ObserveContext,
+  context: RegisterContext,
   request: SipMessage,
-  { source, evidence }: { readonly source: Hop; readonly evidence: Evidence },
+  {
+    source,
+    evidence,
+    requester,
+  }: { readonly source: Hop; readonly evidence: Evidence; readonly requester: Requester },
   respond: (verdict: Verdict) => void,
-): Promise<void> {
+): Promise<Judged | undefined> {
   const { domain, clock, signals, views } = context;
-  const requester = context.requester(request);
   const judged = judgeRegister(request, source, { domain, requester });
   if ('status' in judged) {
     signals.received(request.octets, evidence);
-    return respond(judged);
+    respond(judged);
+    return undefined;
   }
   const at = clock.now();
   const recorded = recordedIdentities(await views.get(registrationView, judged.account), at);
@@ -38,6 +54,7 @@ export async function observeRegister(
     told.done();
     respond(verdictOf(judged, settled));
   });
+  return judged;
 }
 
 interface Affected {
@@ -77,7 +94,7 @@ interface Taken {
  * crash cuts short the S-CSCF's repetition or its next refresh completes.
  */
 async function takeEach(
-  context: ObserveContext,
+  context: RegisterContext,
   accounts: readonly Affected[],
   taken: Taken,
   answer: (settled: Settled) => void,
@@ -101,7 +118,7 @@ async function takeEach(
     const contacts = left ? withdrawn(judged.contacts) : judged.contacts;
     const { identities: _, ...asked } = judged;
     const set = identities === undefined ? {} : { identities };
-    await submitRegistration(context, {
+    await context.submit({
       account,
       cause: `register ${callId} ${cseq}`,
       witness: told,

@@ -65,8 +65,35 @@ export interface Submission {
   settled(settled: Settled): Promise<void> | void;
 }
 
-/** Resolves when `settled` has. */
-export async function submitRegistration(
+/** Resolves when `settled` has; rejects when a look-up fails. */
+export type SubmitRegistration = (submission: Submission) => Promise<void>;
+
+/**
+ * What is for one account goes in turn, each while nothing else of this process changes what it was
+ * decided upon. `settled` may submit for an account that sorts behind, for no other: two must not
+ * wait for each other.
+ */
+export function registrationSubmitter(
+  options: Pick<ObserveOptions, 'submit' | 'views' | 'clock'>,
+): SubmitRegistration {
+  const last = new Map<string, Promise<void>>();
+  return async (submission) => {
+    const { account } = submission;
+    const before = last.get(account);
+    const work = async () => {
+      // Whether the one before succeeded is told to who submitted it.
+      await before?.catch(() => {});
+      await submitNow(options, submission);
+    };
+    const mine = work();
+    last.set(account, mine);
+    await mine.finally(() => {
+      if (last.get(account) === mine) last.delete(account);
+    });
+  };
+}
+
+async function submitNow(
   { submit, views, clock }: Pick<ObserveOptions, 'submit' | 'views' | 'clock'>,
   { account, decide, cause, witness, settled }: Submission,
 ): Promise<void> {

@@ -1,0 +1,58 @@
+/** Registrations put together: what arrives about them, and what is asked about them. */
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
+import type { Requester } from '../access/requester.ts';
+import type { Verdict } from '../answer.ts';
+import { evidenceOf, type ObserveOptions } from '../observe-options.ts';
+import { observeNotify } from './observe-notify.ts';
+import { observeRegister } from './observe-register.ts';
+import { type RegSubscriptionsOptions, regSubscriptions } from './reg-subscriptions.ts';
+import { registrationSubmitter } from './submit-registration.ts';
+
+export interface Registration {
+  register(request: SipMessage, source: Hop, respond: (verdict: Verdict) => void): Promise<void>;
+  /** Absent: nothing is subscribed to, and a NOTIFY is of no use here. */
+  readonly notify?: (
+    request: SipMessage,
+    source: Hop,
+    respond: (verdict: Verdict) => void,
+  ) => Promise<void>;
+  /** From now on registered users are asked about. */
+  start(): void;
+  close(): void;
+}
+
+export function openRegistration(
+  options: ObserveOptions &
+    RegSubscriptionsOptions & {
+      /** Whether registrations are subscribed to where the IM tag is merely assumed. */
+      readonly regEvent?: boolean;
+      requester(request: SipMessage): Requester;
+    },
+): Registration {
+  const { requester, onFault } = options;
+  const submit = registrationSubmitter(options);
+  const subscriptions = options.regEvent ? regSubscriptions(options) : undefined;
+
+  async function register(
+    request: SipMessage,
+    source: Hop,
+    respond: (verdict: Verdict) => void,
+  ): Promise<void> {
+    const asked = { source, evidence: evidenceOf(source), requester: requester(request) };
+    const judged = await observeRegister({ ...options, submit }, request, asked, respond);
+    if (judged?.via === 'thirdParty') await subscriptions?.wanted(judged.account);
+  }
+
+  return {
+    register,
+    ...(subscriptions && {
+      notify: (request, source, respond) =>
+        observeNotify({ ...options, submit, subscriptions }, request, evidenceOf(source), respond),
+    }),
+    start() {
+      subscriptions?.renew().catch((fault: unknown) => onFault('renewal of subscriptions', fault));
+    },
+    close: () => subscriptions?.close(),
+  };
+}
