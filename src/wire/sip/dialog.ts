@@ -112,10 +112,14 @@ function routing(dialog: Dialog): { uri: string; routes: readonly string[] } {
   const { routeSet, remoteTarget } = dialog;
   const first = firstHop(dialog)?.uri;
   const loose = first === undefined || parseUri(first)?.params.has('lr') === true;
-  if (loose) return { uri: remoteTarget, routes: routeSet };
-  // RFC 3261 §12.2.1.1 and §19.1.1: headers may not stand in a Request-URI.
-  const uri = first.split('?', 1)[0] ?? first;
-  return { uri, routes: [...routeSet.slice(1), `<${remoteTarget}>`] };
+  if (loose) return { uri: withoutUriHeaders(remoteTarget), routes: routeSet };
+  return { uri: withoutUriHeaders(first), routes: [...routeSet.slice(1), `<${remoteTarget}>`] };
+}
+
+/** Headers may not stand in a Request-URI (RFC 3261 §19.1.1); a user part may hold a `?`. */
+function withoutUriHeaders(uri: string): string {
+  const question = uri.indexOf('?', uri.indexOf('@') + 1);
+  return question < 0 ? uri : uri.slice(0, question);
 }
 
 /** Each Record-Route value as it was written, display names and parameters included. */

@@ -98,6 +98,12 @@ describe('a dialog of the client', () => {
     expect(nextHopUri(dialog)).toBe('sip:old.example.org?x=y');
   });
 
+  test('a target with headers → they stay out of the Request-URI [RFC 3261 §19.1.1]', () => {
+    const contact = '<sip:a?b@192.0.2.9;transport=tcp?subject=x&Route=%3Csip:h%3E>';
+    const dialog = dialogFrom2xx(invite, ok([['Contact', contact]]));
+    expect(sent(dialog).start).toMatchObject({ uri: 'sip:a?b@192.0.2.9;transport=tcp' });
+  });
+
   test.each([
     ['no Contact', []],
     ['a star', [['Contact', '*']]],
