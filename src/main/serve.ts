@@ -4,7 +4,7 @@ import { isIPv4 } from 'node:net';
 import type { Output } from '../adapters/cli/command-line.ts';
 import type { ServeConfig } from '../adapters/cli/configuration.ts';
 import type { HostPort } from '../adapters/cli/listen-address.ts';
-import { trustedPeers } from '../adapters/cli/trusted-peers.ts';
+import { trustedNetworks, trustedPeers } from '../adapters/cli/trusted-peers.ts';
 import { hostClock, steadyClock } from '../adapters/host/clock.ts';
 import { hostDigest } from '../adapters/host/digest.ts';
 import { SECRET_OCTETS, storeSecret } from '../adapters/host/secret.ts';
@@ -21,6 +21,7 @@ import { openSignals } from '../deferral/signals.ts';
 import type { EventStore } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import { openDeliveryView } from '../projections/in-flight.ts';
+import { openAccess } from './access.ts';
 import { openStore } from './open-store.ts';
 
 const ENVIRONMENT = 3;
@@ -49,6 +50,8 @@ export async function serve(
     log.error('fault', { where, fault });
   };
 
+  const access = await openAccess(config.access, { trust: config.trust, onFault });
+  if (access.kind === 'failure') return fail(access.what, 'correct the files of credentials');
   const opened = await openStore({
     url: config.store,
     readOnly: false,
@@ -157,7 +160,8 @@ export async function serve(
     identity,
     channels,
     domain: config.domain,
-    trusted: trustedPeers(config.trust),
+    trusted: trustedPeers(trustedNetworks(config.trust)),
+    access: access.options,
     draining: () => readiness === 'draining',
     ...(forwarding && { forwarding: { ...forwarding, deferOn: new Set(forwarding.deferOn) } }),
     onForwarded: ({ outcome, status }) => metrics.forwardCounted({ outcome, status }),
@@ -177,11 +181,19 @@ export async function serve(
   }
   undo.push(() => agent.close());
   metrics.watchSipConnections(() => agent.counts().connectionsBy);
+  metrics.watchSipTransactions(agent.counts);
   const onHangup = (): void => {
     agent.reloadTls().then(
       (reloaded) => {
         if (reloaded.kind === 'reloaded') log.info('tlsReloaded');
         else onFault('SIGHUP: the files of TLS stay as they were', reloaded.failures.join('; '));
+      },
+      (fault: unknown) => onFault('SIGHUP', fault),
+    );
+    access.reload().then(
+      (failures) => {
+        if (failures.length === 0) log.info('credentialsReloaded');
+        else onFault('SIGHUP: the credentials stay as they were', failures.join('; '));
       },
       (fault: unknown) => onFault('SIGHUP', fault),
     );

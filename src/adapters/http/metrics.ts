@@ -7,6 +7,13 @@ import {
   Registry,
 } from 'prom-client';
 
+/** Live transactions of each side, and the timers that run for them. */
+export interface SipTransactions {
+  readonly clients: number;
+  readonly servers: number;
+  readonly waits: number;
+}
+
 export interface Metrics {
   /** An input was decided: `outcome` as the runner answers it. */
   inputCounted(input: { machine: string; outcome: string; reason?: string }): void;
@@ -26,6 +33,8 @@ export interface Metrics {
   watchOpenDeliveries(read: () => number | Promise<number>): void;
   /** Says how many SIP connections there are of each transport. */
   watchSipConnections(read: () => Readonly<Record<string, number>>): void;
+  /** Says what the transaction layer holds. */
+  watchSipTransactions(read: () => SipTransactions): void;
   readonly contentType: string;
   /** The Prometheus text exposition. */
   text(): Promise<string>;
@@ -135,6 +144,26 @@ export function openMetrics(): Metrics {
       }
     },
   });
+  let sipTransactions: () => SipTransactions = () => ({ clients: 0, servers: 0, waits: 0 });
+  new Gauge({
+    name: 'restante_sip_transactions',
+    help: 'SIP transactions that have not ended, by side',
+    labelNames: ['side'],
+    registers,
+    collect() {
+      const { clients, servers } = sipTransactions();
+      this.set({ side: 'client' }, clients);
+      this.set({ side: 'server' }, servers);
+    },
+  });
+  new Gauge({
+    name: 'restante_sip_timers',
+    help: 'Timers of SIP transactions that run',
+    registers,
+    collect() {
+      this.set(sipTransactions().waits);
+    },
+  });
   const inputReason = bounded();
   const signalKind = bounded();
   const trafficReason = bounded();
@@ -156,6 +185,9 @@ export function openMetrics(): Metrics {
     },
     watchSipConnections(read) {
       sipConnections = read;
+    },
+    watchSipTransactions(read) {
+      sipTransactions = read;
     },
     contentType: registry.contentType,
     text: () => registry.metrics(),

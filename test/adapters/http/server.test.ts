@@ -59,6 +59,7 @@ describe('http', () => {
     metrics.appendTimed(0.002);
     metrics.watchOpenDeliveries(() => 3);
     metrics.watchSipConnections(() => ({ tcp: 2, tls: 0 }));
+    metrics.watchSipTransactions(() => ({ clients: 1, servers: 4, waits: 5 }));
     const answer = await get('/metrics');
     const text = await answer.text();
     expect(answer.headers.get('content-type')).toContain('text/plain');
@@ -74,6 +75,9 @@ describe('http', () => {
         'restante_open_deliveries 3',
         'restante_sip_connections{transport="tcp"} 2',
         'restante_sip_connections{transport="tls"} 0',
+        'restante_sip_transactions{side="client"} 1',
+        'restante_sip_transactions{side="server"} 4',
+        'restante_sip_timers 5',
       ]),
     );
     expect(text).toContain('restante_process_cpu_seconds_total');
