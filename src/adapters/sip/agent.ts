@@ -92,12 +92,9 @@ export async function openSipAgent(
     timer: (delayMs, callback) => transactions().timer(delayMs, callback),
   });
   const registration = openRegistration({
-    ...{ ...options, requester: access.requester },
-    router: {
-      toSubscriber: (...asked) => ways.toSubscriber(...asked),
-      toUri: (...asked) => ways.toUri(...asked),
-    },
-    sendRequest: (...request) => sendRequest(...request),
+    ...options,
+    requester: access.requester,
+    routing: () => routing,
   });
   const context: ObserveContext = {
     ...{ ...options, passing, registration },

@@ -13,8 +13,7 @@ import type { SipMessage } from '../../../wire/sip/message.ts';
 import type { SubscriptionState } from '../../../wire/sip/notify.ts';
 import { evidenceOf, type ObserveOptions } from '../observe-options.ts';
 import { statusOf } from '../push/push-context.ts';
-import type { Router } from '../routing/route.ts';
-import type { SendRequest } from '../routing/send-request.ts';
+import type { Routing } from '../routing/open-routing.ts';
 import { dueTimes } from './due-times.ts';
 import { renderSubscribe } from './subscribe-requests.ts';
 
@@ -90,14 +89,14 @@ export interface RegSubscriptionsOptions
     ObserveOptions,
     'clock' | 'views' | 'signals' | 'identity' | 'identifiers' | 'domain'
   > {
-  readonly router: Pick<Router, 'toSubscriber' | 'toUri'>;
-  readonly sendRequest: SendRequest;
+  /** There once the server is open. */
+  routing(): Pick<Routing, 'router' | 'sendRequest'>;
   onRegEvent?(outcome: RegEventOutcome): void;
   onFault(where: string, fault: unknown): void;
 }
 
 export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscriptions {
-  const { clock, views, signals, identity, identifiers, router, onFault } = options;
+  const { clock, views, signals, identity, identifiers, onFault } = options;
   const byAccount = new Map<string, RegSubscription>();
   const byCallId = new Map<string, RegSubscription>();
   const due = dueTimes<RegSubscription>(clock, fallDue);
@@ -177,6 +176,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
     subscription.asking = true;
     const at = clock.now();
     if (!isRegistered(await views.get(registrationView, account), at)) return forget(subscription);
+    const { router, sendRequest } = options.routing();
     const route = dialog ? undefined : await router.toSubscriber(account, at);
     const hops = dialog ? await router.toUri(nextHopUri(dialog), account, at) : (route?.hops ?? []);
     subscription.cseq += 1;
@@ -199,7 +199,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
       subscription.asking = false;
       if (isCurrent(subscription)) again(subscription);
     };
-    options.sendRequest(outgoing, {
+    sendRequest(outgoing, {
       onProvisional: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
       onFinal(response, hop) {
         signals.received(response.octets, evidenceOf(hop));
