@@ -1,10 +1,11 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { certificates } from '../test/controls/certificates.ts';
 import type { DepositLoad, DepositReport } from '../test/controls/load-deposits.ts';
 import { cpuMicros, loadPeer, loadReport } from '../test/controls/load-process.ts';
 import { sipp, sippMissing } from '../test/controls/load-sipp.ts';
-import { type Server, startServer } from '../test/controls/server.ts';
+import { freePort, type Server, type ServerOptions, startServer } from '../test/controls/server.ts';
 import type { Bench, Measured } from './store.ts';
 
 const DRIVER = 'test/controls/load-deposits.ts';
@@ -27,10 +28,10 @@ function drive(load: Omit<DepositLoad, 'run'>): Promise<DepositReport> {
   return loadReport<DepositReport>(DRIVER, { ...load, run: `b${process.pid}r${runs}` });
 }
 
-async function deposits(server: Server, load: Omit<DepositLoad, 'run' | 'port'>) {
+async function deposits(server: Server, load: Omit<DepositLoad, 'run' | 'port'>, port?: number) {
   const pid = server.process.pid ?? 0;
   const before = await cpuMicros(pid);
-  const report = await drive({ ...load, port: server.sipPort });
+  const report = await drive({ ...load, port: port ?? server.sipPort });
   const micros = ((await cpuMicros(pid)) - before) / load.count;
   if (report.statuses['202'] !== load.count) {
     throw new Error(`not all were answered 202: ${JSON.stringify(report.statuses)}`);
@@ -43,8 +44,12 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
-async function onServer<Result>(job: (server: Server) => Promise<Result>): Promise<Result> {
-  const server = await startServer({ args: ['--log-level', 'error'] });
+async function onServer<Result>(
+  job: (server: Server) => Promise<Result>,
+  options: ServerOptions = {},
+): Promise<Result> {
+  const args = ['--log-level', 'error', ...(options.args ?? [])];
+  const server = await startServer({ ...options, args });
   try {
     return await job(server);
   } finally {
@@ -52,36 +57,67 @@ async function onServer<Result>(job: (server: Server) => Promise<Result>): Promi
   }
 }
 
+/** A server that listens with TLS as well, on a port of its own. */
+async function onTlsServer<Result>(
+  job: (server: Server, tlsPort: number) => Promise<Result>,
+): Promise<Result> {
+  const made = certificates();
+  const { certificate, key } = made.issue('im.example.org', { san: 'DNS:im.example.org' });
+  const port = await freePort();
+  const args = ['--tls-certificate', certificate, '--tls-key', key];
+  try {
+    const listen = [`tls://127.0.0.1:${port}`];
+    return await onServer((server) => job(server, port), { args, sipListen: listen });
+  } finally {
+    made.remove();
+  }
+}
+
 /** Pairs of server and floor in turn: what else the machine does slows both. */
-function rates(transport: Transport, inFlight: number): Promise<readonly Measured[]> {
-  return onServer(async (server) => {
-    const echo = await loadPeer(ECHO, {});
-    try {
-      const floor = { transport, inFlight, port: Number(echo.line), count: ECHO_COUNT };
-      await deposits(server, { transport, inFlight, count: WARM_UP_COUNT });
-      await drive(floor);
-      const pairs = [];
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const measured = await deposits(server, { transport, inFlight, count: COUNT });
-        pairs.push({ ...measured, floor: (await drive(floor)).perSecond });
-      }
-      const what = `MESSAGE to 202, ${transport.toUpperCase()}, ${inFlight} in flight`;
-      return [
-        {
-          what,
-          figure: median(pairs.map(({ perSecond }) => perSecond)),
-          unit: '1/s',
-          ratio: median(pairs.map(({ perSecond, floor }) => perSecond / floor)),
-          floor: `${transport.toUpperCase()} echo`,
-        },
-        { what: `${what}, CPU`, figure: median(pairs.map(({ micros }) => micros)), unit: 'µs' },
-        { what: `${what}, p50`, figure: median(pairs.map(({ p50Ms }) => p50Ms)), unit: 'ms' },
-        { what: `${what}, p99`, figure: median(pairs.map(({ p99Ms }) => p99Ms)), unit: 'ms' },
-      ];
-    } finally {
-      echo.process.kill();
+async function pairs(
+  server: Server,
+  load: { transport: Transport; inFlight: number; port?: number },
+) {
+  const { transport, inFlight, port } = load;
+  const echo = await loadPeer(ECHO, {});
+  try {
+    // The floor of TLS is TCP: what encryption costs is in the ratio.
+    const plain = transport === 'tls' ? 'tcp' : transport;
+    const floor = {
+      transport: plain,
+      inFlight,
+      port: Number(echo.line),
+      count: ECHO_COUNT,
+    } as const;
+    await deposits(server, { transport, inFlight, count: WARM_UP_COUNT }, port);
+    await drive(floor);
+    const measured = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const one = await deposits(server, { transport, inFlight, count: COUNT }, port);
+      measured.push({ ...one, floor: (await drive(floor)).perSecond });
     }
-  });
+    const what = `MESSAGE to 202, ${transport.toUpperCase()}, ${inFlight} in flight`;
+    return [
+      {
+        what,
+        figure: median(measured.map(({ perSecond }) => perSecond)),
+        unit: '1/s',
+        ratio: median(measured.map(({ perSecond, floor }) => perSecond / floor)),
+        floor: `${plain.toUpperCase()} echo`,
+      },
+      { what: `${what}, CPU`, figure: median(measured.map(({ micros }) => micros)), unit: 'µs' },
+      { what: `${what}, p50`, figure: median(measured.map(({ p50Ms }) => p50Ms)), unit: 'ms' },
+      { what: `${what}, p99`, figure: median(measured.map(({ p99Ms }) => p99Ms)), unit: 'ms' },
+    ];
+  } finally {
+    echo.process.kill();
+  }
+}
+
+function rates(transport: Transport, inFlight: number): Promise<readonly Measured[]> {
+  return transport === 'tls'
+    ? onTlsServer((server, port) => pairs(server, { transport, inFlight, port }))
+    : onServer((server) => pairs(server, { transport, inFlight }));
 }
 
 /** How long one flush takes here, in milliseconds: no answer can come sooner. */
@@ -142,7 +178,7 @@ async function bySipp(): Promise<readonly Measured[]> {
 }
 
 export const benches: readonly Bench[] = [
-  ...(['udp', 'tcp'] as const).flatMap((transport) =>
+  ...(['udp', 'tcp', 'tls'] as const).flatMap((transport) =>
     [32, 64].map((inFlight) => ({
       name: `deposit: ${transport.toUpperCase()}, ${inFlight} in flight, journal on`,
       run: () => rates(transport, inFlight),

@@ -5,10 +5,11 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface DepositLoad {
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: 'udp' | 'tcp' | 'tls';
   readonly port: number;
   readonly count: number;
   readonly inFlight: number;
@@ -88,9 +89,13 @@ async function udp(port: number, answered: (octets: Buffer) => void): Promise<Wi
   };
 }
 
-async function tcp(port: number, answered: (octets: Buffer) => void): Promise<Wire> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
+async function stream(
+  socket: Socket,
+  connected: string,
+  answered: (octets: Buffer) => void,
+): Promise<Wire> {
+  await once(socket, connected);
+  socket.setNoDelay(true);
   let rest = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     const octets = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -109,6 +114,22 @@ async function tcp(port: number, answered: (octets: Buffer) => void): Promise<Wi
   };
 }
 
+function wireTo(
+  { transport, port }: DepositLoad,
+  answered: (octets: Buffer) => void,
+): Promise<Wire> {
+  const at = { port, host: '127.0.0.1' };
+  switch (transport) {
+    case 'udp':
+      return udp(port, answered);
+    case 'tcp':
+      return stream(connect(at), 'connect', answered);
+    case 'tls':
+      // Who the server is does not matter here, only what it costs.
+      return stream(connectTls({ ...at, rejectUnauthorized: false }), 'secureConnect', answered);
+  }
+}
+
 async function drive(load: DepositLoad): Promise<DepositReport> {
   const { count, inFlight, rate } = load;
   const sentAt = new Float64Array(count);
@@ -121,7 +142,7 @@ async function drive(load: DepositLoad): Promise<DepositReport> {
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const wire = await (load.transport === 'udp' ? udp : tcp)(load.port, (octets) => {
+  const wire = await wireTo(load, (octets) => {
     const at = octets.indexOf(BRANCH) + BRANCH.length;
     const serial = Number(octets.toString('latin1', at, at + SERIAL_DIGITS));
     if ((tookMs[serial] ?? 0) >= 0) return;

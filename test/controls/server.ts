@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly sipPort?: number;
   readonly msrpPort?: number;
   readonly httpPort?: number;
+  /** More addresses for SIP than UDP and TCP of `sipPort`: `tls://127.0.0.1:5061`. */
+  readonly sipListen?: readonly string[];
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** Runs the server under another program, as `strace -f …`. */
@@ -54,7 +56,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const sipPort = options.sipPort ?? (await freePort());
   const msrpPort = options.msrpPort ?? (await freePort());
   const httpPort = options.httpPort ?? (await freePort());
-  const sip = ['udp', 'tcp'].map((transport) => `${transport}://127.0.0.1:${sipPort}`).join(',');
+  const own = ['udp', 'tcp'].map((transport) => `${transport}://127.0.0.1:${sipPort}`);
+  const sip = [...own, ...(options.sipListen ?? [])].join(',');
   const [program = process.execPath, ...words] = [
     ...(options.wrapper ?? []),
     process.execPath,
