@@ -6,7 +6,7 @@ import type { ServeConfig } from '../adapters/cli/configuration.ts';
 import type { HostPort } from '../adapters/cli/listen-address.ts';
 import { trustedNetworks, trustedPeers } from '../adapters/cli/trusted-peers.ts';
 import { hostClock, steadyClock } from '../adapters/host/clock.ts';
-import { hostDigest } from '../adapters/host/digest.ts';
+import { hostDigest, sipDigestHash } from '../adapters/host/digest.ts';
 import { SECRET_OCTETS, storeSecret } from '../adapters/host/secret.ts';
 import { openMetrics } from '../adapters/http/metrics.ts';
 import { openHttp } from '../adapters/http/server.ts';
@@ -162,6 +162,7 @@ export async function serve(
     domain: config.domain,
     trusted: trustedPeers(trustedNetworks(config.trust)),
     access: access.options,
+    ...(access.own && { proof: { own: access.own, hash: sipDigestHash } }),
     draining: () => readiness === 'draining',
     ...(forwarding && { forwarding: { ...forwarding, deferOn: new Set(forwarding.deferOn) } }),
     onForwarded: ({ outcome, status }) => metrics.forwardCounted({ outcome, status }),

@@ -5,6 +5,7 @@ import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
 import { openSipAgent, type SipAgent, type SipAgentOptions } from '../../src/adapters/sip/agent.ts';
 import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-message.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
+import type { ProofOptions } from '../../src/adapters/sip/push/push-credentials.ts';
 import type { TransportOptions } from '../../src/adapters/sip/transport/transport.ts';
 import { memoryStore } from '../../src/adapters/store/memory.ts';
 import type { ChannelCallbacks, Channels } from '../../src/deferral/channel.ts';
@@ -75,6 +76,7 @@ export async function sipAgentStage(
     /** All time, of the agent and of the engine; default: the host's. */
     readonly clock?: Clock;
     readonly access?: AccessOptions;
+    readonly proof?: ProofOptions;
     /** Passed on to clients that are there; absent: every MESSAGE is deferred. */
     readonly forwarding?: Partial<ForwardSettings>;
     readonly nextHop?: string;
@@ -156,6 +158,7 @@ export async function sipAgentStage(
     ...(nextHop && { nextHop }),
     ...(dnsServers && { dnsServers }),
     ...(options.access && { access: options.access }),
+    ...(options.proof && { proof: options.proof }),
     draining: () => draining,
     listen: options.listen ?? ['udp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
     ...(options.tls && { tls: options.tls }),

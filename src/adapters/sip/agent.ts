@@ -15,6 +15,7 @@ import { observe } from './observe.ts';
 import { observeDialog } from './observe-dialog.ts';
 import { evidenceOf, type ObserveContext, type ObserveOptions } from './observe-options.ts';
 import { perform } from './push/perform.ts';
+import type { ProofOptions } from './push/push-credentials.ts';
 import { openRegistration } from './registration/open-registration.ts';
 import type { RegEventOutcome } from './registration/reg-subscriptions.ts';
 import { openRouting } from './routing/open-routing.ts';
@@ -40,6 +41,8 @@ export interface SipAgentOptions extends ObserveOptions, TransportOptions {
   onRegEvent?(outcome: RegEventOutcome): void;
   /** Who may come in beside the trusted peers, and how much; default: nobody. */
   readonly access?: AccessOptions;
+  /** As whom a core is answered that challenges a push; absent: as nobody. */
+  readonly proof?: ProofOptions;
   /** Traffic that is no message, or a failure of a socket. */
   onRefusedTraffic(reason: string, section: string, remote: string): void;
   onFault(where: string, fault: unknown): void;
