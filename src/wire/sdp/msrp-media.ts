@@ -102,7 +102,7 @@ function read(sdp: SessionDescription): MsrpMediaParsed {
       acceptWrappedTypes: words(attribute('accept-wrapped-types')),
       ...(setup === undefined ? {} : { setup }),
       ...(maxSize === undefined ? {} : { maxSize: Number(maxSize) }),
-      ...(connectionAddress === undefined ? {} : { connectionAddress }),
+      ...(connectionAddress === undefined ? {} : { connectionAddress: String(connectionAddress) }),
       msrpCema: attribute('msrp-cema') !== undefined,
       ...(fileSelector === undefined ? {} : { fileSelector }),
       ...(fileTransferId === undefined ? {} : { fileTransferId }),
@@ -112,12 +112,15 @@ function read(sdp: SessionDescription): MsrpMediaParsed {
   };
 }
 
-/** The library leaves the attributes of MSRP unread, as `name` or `name:value`. */
+/**
+ * The library leaves the attributes of MSRP unread, as `name` or `name:value`; one that is all digits
+ * it makes a number, whatever its types say.
+ */
 function attributeReader(
   unread: readonly { readonly value: string }[],
 ): (name: string) => string | undefined {
   return (name) => {
-    for (const { value } of unread) {
+    for (const value of unread.map((line) => String(line.value))) {
       if (value === name) return '';
       if (value.startsWith(`${name}:`)) return value.slice(name.length + 1).trim();
     }

@@ -76,6 +76,12 @@ describe('reading', () => {
     expect(media(SESSION + MEDIA + TYPES + PATH).direction).toBe('sendrecv');
   });
 
+  it('an attribute or an address that is all digits is text like any other', () => {
+    const session = SESSION.replace('c=IN IP4 192.0.2.17', 'c=IN IP4 3232235777');
+    const read = media(`${session}${MEDIA}a=12345\r\n${TYPES}${PATH}`);
+    expect(read).toMatchObject({ connectionAddress: '3232235777', path: [expect.any(String)] });
+  });
+
   it('finds the MSRP media among others, and a file selector', () => {
     const audio = 'm=audio 4000 RTP/AVP 0 8\r\n';
     const file = 'a=file-selector:name:"a.txt" size:3\r\na=msrp-cema\r\n';
