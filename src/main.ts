@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { CommandLine } from './adapters/cli/command-line.ts';
 import { runCommandLine } from './adapters/cli/program.ts';
 import { tellStory } from './adapters/demo/story.ts';
+import { sipDigestHash } from './adapters/host/digest.ts';
+import { readPassword } from './adapters/host/password.ts';
+import { writeSecretFile } from './adapters/host/secret-file.ts';
 import { freePort } from './adapters/ua/free-port.ts';
 import { receiver } from './adapters/ua/receiver.ts';
 import { sendMessages } from './adapters/ua/send-messages.ts';
@@ -71,6 +74,7 @@ process.exitCode = await runCommandLine(
     output,
     environment: process.env,
     readFile: (path) => readFile(path, 'utf8'),
+    secrets: { hash: sipDigestHash, password: readPassword, writeFile: writeSecretFile },
     now: Date.now,
     interrupted: stop.signal,
   },

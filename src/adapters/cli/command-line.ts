@@ -1,5 +1,6 @@
 import type { Chart } from '../../engine/decide.ts';
 import type { EventStore, ViewStore } from '../../engine/ports.ts';
+import type { DigestHash } from '../../wire/sip/digest.ts';
 import type { ServeConfig } from './configuration.ts';
 import type { SipAddress } from './listen-address.ts';
 
@@ -72,6 +73,14 @@ export interface CommandLine {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Rejects when the file cannot be read. */
   readFile(path: string): Promise<string>;
+  /** Passwords, and what is kept in place of them. */
+  readonly secrets: {
+    readonly hash: DigestHash;
+    /** One line that is not shown; empty when none was given. */
+    password(prompt: string): Promise<string>;
+    /** Replaces a file as a whole, readable by its owner alone; rejects when it cannot. */
+    writeFile(path: string, text: string): Promise<void>;
+  };
   /** Epoch milliseconds. */
   now(): number;
   /** Aborted when the user wants the command to end (SIGINT). */

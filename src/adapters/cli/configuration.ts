@@ -5,6 +5,7 @@ import type { SipTransport } from '../../wire/sip/hop.ts';
 import { isNumeric, transportsOf } from '../../wire/sip/locate.ts';
 import type { TransportAddress } from '../../wire/sip/transport-address.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
+import { type AccessConfig, accessConfig } from './access-settings.ts';
 import { type HostPort, hostPortText, isUnspecified } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
@@ -30,8 +31,9 @@ export interface ServeConfig {
   readonly nextHop?: string;
   /** `ADDRESS` or `ADDRESS:PORT`; absent: the system's. */
   readonly dnsServers?: readonly string[];
-  /** Networks for `trustedPeers`. */
+  /** Networks for `trustedPeers`, and `tls:NAME` for `trustedNames`. */
   readonly trust: readonly string[];
+  readonly access: AccessConfig;
   /** Absent: every message is kept and pushed. */
   readonly forwarding?: { readonly seconds: number; readonly deferOn: readonly number[] };
   readonly journal: 'headers' | 'full' | 'off';
@@ -282,6 +284,7 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
     ...(nextHop === undefined ? {} : { nextHop }),
     ...(dnsServers === undefined ? {} : { dnsServers }),
     trust,
+    access: accessConfig(values),
     ...(values.forward === 'on' ? { forwarding: forwardingOf(values) } : {}),
     journal,
     drainSeconds: values['drain-seconds'],

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { visible } from '../../wire/visible.ts';
 import type { CommandLine, Session } from './command-line.ts';
+import { credentialsCommand } from './credentials.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { logCommand } from './log.ts';
@@ -49,6 +50,7 @@ export function restanteProgram(session: Session): Command {
     replayCommand,
     rebuildCommand,
     doctorCommand,
+    credentialsCommand,
   ]) {
     program.addCommand(command(session));
   }

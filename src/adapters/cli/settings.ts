@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseTransportAddress, type TransportAddress } from '../../wire/sip/transport-address.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
+import { ACCESS_SETTINGS, accessSchema } from './access-settings.ts';
 import {
   type HostPort,
   isUnspecified,
@@ -14,7 +15,7 @@ import {
   parseListen,
   parseNextHop,
 } from './listen-address.ts';
-import { isCidr } from './trusted-peers.ts';
+import { isNo, read } from './read-setting.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export const JOURNALS = ['headers', 'full', 'off'] as const;
@@ -103,11 +104,7 @@ export const SETTINGS = {
     about: "DNS servers that names of next hops and contacts are asked of (else the system's)",
     fallback: () => undefined,
   },
-  trust: {
-    placeholder: 'CIDR,…',
-    about: 'networks whose asserted identities are believed',
-    ...fixed('127.0.0.0/8,::1/128'),
-  },
+  ...ACCESS_SETTINGS,
   forward: {
     placeholder: 'on|off',
     about: 'pass messages on to clients that are registered (else keep and push every one)',
@@ -154,22 +151,6 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
-
-/** Reads a text, or says why not and how it is written. */
-function read<Value>(
-  parse: (text: string) => Value | undefined,
-  what: (text: string) => string,
-  todo: string,
-) {
-  return z.string().transform((text, context): Value => {
-    const value = parse(text.trim());
-    if (value !== undefined) return value;
-    context.issues.push({ code: 'custom', message: what(text), params: { todo }, input: text });
-    return z.NEVER;
-  });
-}
-
-const isNo = (kind: string) => (text: string) => `${JSON.stringify(text)} is no ${kind}`;
 
 /** Every item of a comma list, at least one and none twice. */
 function listOf<Value>(parse: (text: string) => Value | undefined) {
@@ -255,11 +236,7 @@ export const settingsSchema = z.strictObject({
     isNo('list of DNS servers'),
     'write addresses such as 192.0.2.53,[2001:db8::53]:5353 with commas between, each once',
   ).optional(),
-  trust: read(
-    listOf((text) => (isCidr(text) ? text : undefined)),
-    isNo('list of networks'),
-    'write networks such as 192.0.2.0/24,2001:db8::/32 with commas between, each once',
-  ),
+  ...accessSchema,
   forward: oneOf(['on', 'off'] as const),
   'forward-seconds': read(
     (text) => (/^[1-9]\d?$/.test(text) && +text <= FORWARD_SECONDS_MAX ? +text : undefined),

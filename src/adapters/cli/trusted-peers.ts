@@ -31,6 +31,25 @@ export function isCidr(text: string): boolean {
   return parseCidr(text) !== undefined;
 }
 
+/** A host name in the certificate of a TLS peer (RFC 5922 §7.1): `tls:core.example.org`. */
+const TLS_NAME = /^tls:([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)$/i;
+
+/** One item of `trust`: a network, or the name of a TLS peer. */
+export function isTrust(text: string): boolean {
+  return TLS_NAME.test(text) || isCidr(text);
+}
+
+/** Tells whether a name of a verified certificate is one of those that are trusted. */
+export function trustedNames(trust: readonly string[]): (name: string) => boolean {
+  const names = new Set(trust.flatMap((text) => TLS_NAME.exec(text)?.[1]?.toLowerCase() ?? []));
+  return (name) => names.has(name.toLowerCase());
+}
+
+/** The networks among the items of `trust`. */
+export function trustedNetworks(trust: readonly string[]): readonly string[] {
+  return trust.filter((text) => !TLS_NAME.test(text));
+}
+
 /**
  * Tells whether an address, as a socket reports it, is in one of the networks. An IPv4-mapped IPv6
  * address counts as the IPv4 address, a zone (`%eth0`) is passed over, and what is no address is

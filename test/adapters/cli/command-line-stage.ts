@@ -1,5 +1,6 @@
 import type { CommandLine, Store } from '../../../src/adapters/cli/command-line.ts';
 import { runCommandLine } from '../../../src/adapters/cli/program.ts';
+import { sipDigestHash } from '../../../src/adapters/host/digest.ts';
 import { BEGIN_MS, charts } from '../../controls/example-log.ts';
 
 export interface Ran {
@@ -15,6 +16,10 @@ export interface Stage {
   readonly store?: Store;
   readonly environment?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  /** What is typed when a password is asked for. */
+  readonly password?: string;
+  /** Told of each file that is written. */
+  onWriteFile?(path: string, text: string): void;
   readonly isTerminal?: boolean;
   readonly interrupted?: AbortSignal;
   /** Told of each write to standard output. */
@@ -58,8 +63,14 @@ export async function run(stage: Stage, ...words: readonly string[]): Promise<Ra
     environment: stage.environment ?? {},
     async readFile(path) {
       const text = stage.files?.[path];
-      if (text === undefined) throw new Error(`ENOENT: no such file, open '${path}'`);
+      const missing = new Error(`ENOENT: no such file, open '${path}'`);
+      if (text === undefined) throw Object.assign(missing, { code: 'ENOENT' });
       return text;
+    },
+    secrets: {
+      hash: sipDigestHash,
+      password: async () => stage.password ?? '',
+      writeFile: async (path, text) => stage.onWriteFile?.(path, text),
     },
     now: () => BEGIN_MS + 60_000,
     interrupted: stage.interrupted ?? new AbortController().signal,

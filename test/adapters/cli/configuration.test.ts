@@ -32,6 +32,11 @@ describe('configuration', () => {
     const { config, effective } = configuration({});
     expect(config).toEqual({
       domain: 'example.org',
+      access: {
+        realm: 'example.org',
+        sourceRate: { perSecond: 50, burst: 200 },
+        inFlightMax: 2000,
+      },
       data: './data',
       store: 'lmdb:./data/store',
       sipListen: [

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { isCidr, trustedPeers } from '../../../src/adapters/cli/trusted-peers.ts';
+import {
+  isCidr,
+  isTrust,
+  trustedNames,
+  trustedNetworks,
+  trustedPeers,
+} from '../../../src/adapters/cli/trusted-peers.ts';
 
 describe('trusted peers', () => {
   it.each([
@@ -39,6 +45,26 @@ describe('trusted peers', () => {
     (text) => {
       expect(isCidr(text)).toBe(false);
       expect(() => trustedPeers([text])).toThrow(RangeError);
+    },
+  );
+});
+
+describe('trusted names', () => {
+  const trust = ['10.0.0.0/8', 'tls:Core.example.org'];
+
+  it('are whole names of certificates, in any case [RFC 5922 §7.2]', () => {
+    const named = trustedNames(trust);
+    expect(named('core.example.org') && named('CORE.example.org')).toBe(true);
+    for (const name of ['example.org', 'a.core.example.org', '10.0.0.0/8', '']) {
+      expect(named(name)).toBe(false);
+    }
+    expect(trustedNetworks(trust)).toEqual(['10.0.0.0/8']);
+  });
+
+  it.each(['tls:', 'tls:*.example.org', 'tls:a b', 'core.example.org', 'tls:a..b'])(
+    '%j is nobody to trust',
+    (text) => {
+      expect(isTrust(text)).toBe(false);
     },
   );
 });
