@@ -17,8 +17,8 @@ const RETRY_SOON_MS = 30_000;
  */
 export async function isInReach(views: Views, account: string, at: number): Promise<boolean> {
   const row = await views.get(registrationView, account);
-  const online = row?.bindings.some(({ im, expiresAt }) => im !== false && expiresAt > at);
-  if (!online) return false;
+  // Not by the bindings one by one: of several witnesses the better one counts.
+  if (!row || row.expiresAt === null || row.expiresAt <= at) return false;
   if ((await views.get(deliveringView, account)) !== undefined) return false;
   const retry = await views.get(timerView, key(mailboxStream(account), 'retry'));
   return retry === undefined || retry.dueAt - at > RETRY_SOON_MS;
