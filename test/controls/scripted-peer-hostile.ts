@@ -36,7 +36,7 @@ export const SHAPE_NAMES = Object.keys(SHAPES) as readonly Shape[];
 /** A request of about `bytes` octets; `token` makes it a transaction of its own. */
 export function hostileRequest(
   shape: Shape,
-  options: { readonly bytes: number; readonly token: string; readonly transport: 'UDP' | 'TCP' },
+  options: { readonly bytes: number; readonly token: string; readonly transport: string },
 ): Buffer {
   const { bytes, token, transport } = options;
   const [before, part, after] = SHAPES[shape];
@@ -47,7 +47,7 @@ export function hostileRequest(
 }
 
 /** A harmless OPTIONS, small and well formed. */
-export function plainOptions(token: string, transport: 'UDP' | 'TCP'): string {
+export function plainOptions(token: string, transport: string): string {
   const head = `${HEAD.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`;
   return head.replaceAll('%T', transport).replaceAll('%I', token);
 }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openSipTransports } from '../../../src/adapters/sip/transport/transport.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
+import { withoutIpv6 } from '../../controls/sip-line.ts';
 import { requestOctets } from '../../controls/transaction-stage.ts';
 import { hostClock, transportStage, until } from '../../controls/transport-stage.ts';
 
@@ -41,14 +42,15 @@ async function client(
 
 const octets = requestOctets('MESSAGE', 'z9hG4bKa');
 const families = [
-  { scheme: 'udp', host: '127.0.0.1', at: '127.0.0.1' },
-  { scheme: 'udp', host: '::1', at: '[::1]' },
-  { scheme: 'tcp', host: '127.0.0.1', at: '127.0.0.1' },
-  { scheme: 'tcp', host: '::1', at: '[::1]' },
+  { scheme: 'udp', host: '127.0.0.1', at: '127.0.0.1', without: '' },
+  { scheme: 'udp', host: '::1', at: '[::1]', without: withoutIpv6 },
+  { scheme: 'tcp', host: '127.0.0.1', at: '127.0.0.1', without: '' },
+  { scheme: 'tcp', host: '::1', at: '[::1]', without: withoutIpv6 },
 ] as const;
 
 describe('a request there and its response back', () => {
-  test.each(families)('$scheme on $at', async ({ scheme, host, at }) => {
+  test.for(families)('$scheme on $at$without', async ({ scheme, host, at, without }, { skip }) => {
+    skip(without !== '', without);
     const alice = await open([`${scheme}://${at}:0`]);
     const bob = await open([`${scheme}://${at}:0`]);
     const local = `${at}:${portOf(bob)}`;

@@ -259,14 +259,34 @@ describe('clients that mean no good', () => {
     expect(stage.errors).toEqual([]);
   });
 
+  test('a frame that announces 2^62 octets → closed before they come [RFC 6455 §5.2]', async () => {
+    const stage = await open(LISTEN);
+    const { port = 0 } = stage.transports.listening[0] ?? {};
+    const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {});
+    closing.push(() => socket.destroy());
+    const head = ['GET / HTTP/1.1', 'Host: x', 'Upgrade: websocket', 'Connection: Upgrade'];
+    const keys = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
+    const all = [...head, ...keys, 'Sec-WebSocket-Protocol: sip', '', ''];
+    // FIN and binary, masked, a length of 64 bits, and the mask.
+    const frame = [0x82, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4];
+    socket.write(Buffer.concat([Buffer.from(all.join('\r\n')), Buffer.from(frame)]));
+    await until(() => stage.refusals.length === 1);
+    expect(stage.refusals[0]?.refusal.reason).toMatch(/^WebSocket: WS_ERR_/);
+    socket.end();
+    await until(() => stage.transports.counts().connections === 0);
+  });
+
   test('a message that drips in is given up 32 s after its first octets', async () => {
     const clock = simulatedClock();
     const stage = await open(LISTEN, { clock });
     const { socket } = await client(stage);
     await until(() => stage.transports.counts().connections === 1);
+    // Silence before it does not count.
+    clock.advance(40_000);
     for (let second = 0; second < 34; second += 1) {
       socket.send('x', { fin: false });
       await new Promise((resolve) => setTimeout(resolve, 2));
+      if (second === 30) expect(stage.transports.counts().connections).toBe(1);
       clock.advance(1_000);
     }
     await until(() => stage.transports.counts().connections === 0);

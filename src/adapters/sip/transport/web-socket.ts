@@ -62,13 +62,14 @@ export function webSocketSide(
       refused(connection, refusal.reason, refusal.section);
       return answer(socket, refusal.status);
     }
-    // Before the library's own listeners, so that a message that is complete clears it again.
-    socket.on('data', () => {
-      connection.partialMs ??= connection.activeMs;
-    });
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       table.established(connection, linkOf(webSocket), names);
       socket.on('drain', () => webSocket.resume());
+      // Before the library's own listener, so that a message that is complete clears it again.
+      socket.prependListener('data', () => {
+        table.heard(connection);
+        connection.partialMs ??= connection.activeMs;
+      });
       converse(connection, webSocket);
     });
   });
