@@ -3,6 +3,7 @@ import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
 import { renderOffer } from '../../wire/sdp/render-msrp.ts';
+import { isPassedBack } from '../../wire/sip/forwarding.ts';
 import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
@@ -238,7 +239,10 @@ export async function openSipAgent(
       onStrayResponse(response, source) {
         // Call-IDs of ours are not to be guessed: a response with one is no stranger's.
         const known = identity.deliveryOf(response.first('call-id') ?? '') !== undefined;
-        if (known || options.trusted(source.host)) performed.strayResponse(response, source);
+        const taken = known || options.trusted(source.host);
+        // RFC 6026 §8.9: what was passed on and is over is not passed back any more.
+        if (taken && isPassedBack(response)) signals.received(response.octets, evidenceOf(source));
+        else if (taken) performed.strayResponse(response, source);
         else {
           const remote = hostPort(source.host, source.port);
           options.onRefusedTraffic('stray response', 'RFC 3261 §18.1.2', remote);

@@ -135,6 +135,11 @@ export function relayedResponse(response: SipMessage): Uint8Array | undefined {
   return edited(response.octets, [edit, ...lengthEdits(response)]);
 }
 
+/** Whether a response is for somebody else: behind the top Via, ours, there is another. */
+export function isPassedBack(response: SipMessage): boolean {
+  return response.all('via').flatMap(splitList).length > 1;
+}
+
 function maxForwards(request: SipMessage): number | 'absent' | 'broken' {
   const value = request.first('max-forwards');
   if (value === undefined) return 'absent';

@@ -146,6 +146,16 @@ describe('our own push, handed back', () => {
     expect(statusOf(await filter.next())).toBe(487);
   });
 
+  test('a response to what is over goes nowhere, and says nothing of the push [RFC 6026 §8.9]', async () => {
+    const { core, filter } = await handedBack();
+    const passed = String(await core.next());
+    core.send(answerTo(passed, '486 Busy Here').replace('branch=z9hG4bK', 'branch=z9hG4bKold'));
+    core.send(answerTo(passed, '180 Ringing'));
+    expect(statusOf(await filter.next())).toBe(180);
+    expect(await stage.journal()).toContain('< SIP/2.0 486 Busy Here');
+    expect(await stage.story()).not.toContain('delivery InviteRefused');
+  });
+
   test("another node's push is known by the identity of the message store", async () => {
     stage = await forwardStage();
     const line = await stage.peer.datagrams(stage.udp);
