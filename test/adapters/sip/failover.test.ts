@@ -128,6 +128,30 @@ describe('two tries on their way', () => {
     );
   });
 
+  test('100 says only that the hop is there: both go on, and no third is tried', () => {
+    const stage = failoverStage();
+    stage.send('INVITE', [...HOPS, 'udp 192.0.2.3']);
+    stage.clock.advance(4_000);
+    stage.answer(1, 100);
+    stage.answer(0, 100);
+    stage.clock.advance(20_000);
+    stage.answer(0, 200);
+    expect(stage.told.at(-1)).toBe('200 INVITE of udp 192.0.2.1');
+    expect(stage.tries().slice(2)).toEqual(['24000 CANCEL udp 192.0.2.2']);
+  });
+
+  test('482: it came by the other one, which counts [RFC 3261 §8.2.2.2]', () => {
+    const stage = failoverStage();
+    stage.send('INVITE', HOPS);
+    stage.clock.advance(4_000);
+    stage.answer(1, 100);
+    stage.answer(1, 482);
+    expect(stage.told).toEqual(['100 INVITE of udp 192.0.2.2']);
+    stage.answer(0, 180);
+    stage.answer(0, 482);
+    expect(stage.told.at(-1)).toBe('482 INVITE of udp 192.0.2.1');
+  });
+
   test('a late 2xx to INVITE always comes through: it must be acknowledged', () => {
     const stage = failoverStage();
     stage.send('INVITE', HOPS);
@@ -199,6 +223,17 @@ describe('a hop that failed is tried last', () => {
     stage.clock.advance(119_000);
     stage.send('MESSAGE', HOPS);
     expect(stage.tries().at(-1)).toBe('119000 MESSAGE udp 192.0.2.2');
+  });
+
+  test('as soon as the next one was tried in its place', () => {
+    const stage = failoverStage();
+    stage.send('INVITE', HOPS);
+    stage.clock.advance(4_000);
+    stage.send('MESSAGE', HOPS);
+    expect(stage.tries().at(-1)).toBe('4000 MESSAGE udp 192.0.2.2');
+    stage.answer(0, 180);
+    stage.send('MESSAGE', HOPS);
+    expect(stage.tries().at(-1)).toBe('4000 MESSAGE udp 192.0.2.1');
   });
 
   test('until it answers', () => {

@@ -13,7 +13,7 @@ export interface HopMemory {
   answered(hop: Hop): void;
   isFailing(hop: Hop): boolean;
   /** The same hops, those that failed of late behind the others, else in their order. */
-  ordered(hops: readonly Hop[]): readonly Hop[];
+  ordered<Some extends readonly Hop[]>(hops: Some): Some;
 }
 
 /** `now`: steady milliseconds. */
@@ -46,7 +46,9 @@ export function hopMemory(now: () => number): HopMemory {
     ordered(hops) {
       if (until.size === 0 || hops.length < 2) return hops;
       const failing = hops.filter(isFailing);
-      return failing.length === 0 ? hops : [...hops.filter((hop) => !isFailing(hop)), ...failing];
+      if (failing.length === 0) return hops;
+      // As many as there were: what is not empty stays so.
+      return [...hops.filter((hop) => !isFailing(hop)), ...failing] as unknown as typeof hops;
     },
   };
 }

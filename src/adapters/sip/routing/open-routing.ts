@@ -16,7 +16,7 @@ export interface Routing {
 
 /** `clock`: steady. `dnsServers` absent: those of the system. */
 export function openRouting(
-  options: Omit<RouterOptions, 'locate'> & {
+  options: Omit<RouterOptions, 'locate' | 'ordered'> & {
     readonly dnsServers?: readonly string[];
     readonly clock: Clock;
     readonly signals: Signals;
@@ -29,6 +29,7 @@ export function openRouting(
   return {
     router: router({
       ...options,
+      ordered: memory.ordered,
       locate: (uri, canSend) => locate(uri, { lookup, canSend, random: Math.random }),
     }),
     sendRequest: requestSender({ layer, signals, memory, localFor }),

@@ -64,6 +64,8 @@ export interface RouterOptions {
   readonly nextHop?: string;
   /** Our own end towards a peer: `host:port` of the listener of that transport and family. */
   localFor(transport: SipTransport, host: string): string | undefined;
+  /** Those that failed of late last: an ACK, too, is for a server that is there. */
+  ordered(hops: Hops): Hops;
   /** Looks names up (RFC 3263 §4). */
   locate(uri: Uri, canSend: LocateOptions['canSend']): Promise<Located>;
   onFault(where: string, fault: unknown): void;
@@ -102,7 +104,7 @@ export function router(options: RouterOptions): Router {
       return 'later';
     }
     const [first, ...others] = located.candidates.flatMap((to) => hopTo(to) ?? []);
-    return first ? [first, ...others] : 'none';
+    return first ? options.ordered([first, ...others]) : 'none';
   }
 
   /** The transport address that a REGISTER came from: `tcp 192.0.2.17:5060`. */

@@ -7,9 +7,11 @@
  * - It is also tried when this one says nothing, but only what may happen twice: an INVITE, whose
  *   late second answer is one more fork (RFC 3261 §13.2.2.4), and requests that ask for the same
  *   again. A MESSAGE that may have arrived is never tried elsewhere: it would be read twice.
- * - The first hop that answers has the request. The other tries are given up: an INVITE is
- *   cancelled there, and answers to the rest are recorded and go no further. A 2xx to INVITE always
- *   comes through, whoever sends it: it must be acknowledged.
+ * - The first try that is answered by more than 100, which says only that the hop is there, has the
+ *   request. The others are given up: an INVITE is cancelled there, and answers to the rest are
+ *   recorded and go no further. A 2xx to INVITE always comes through, whoever sends it: it must be
+ *   acknowledged.
+ * - A 482 says that the request came by another try as well (RFC 3261 §8.2.2.2): that one counts.
  * - Once CANCEL was asked for nothing new is tried.
  */
 import type { Signals } from '../../../deferral/signals.ts';
@@ -122,6 +124,11 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
     return true;
   }
 
+  function nobodyAnswers(): void {
+    for (const { heard, hop } of live) if (heard === 0) memory.failed(hop);
+    next();
+  }
+
   function start(wanted: Hop): void {
     let hop = wanted;
     let rendered = outgoing.render(hop, count);
@@ -137,7 +144,7 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
     const one: Try = { octets, hop, instead, transaction: undefined, heard: 0 };
     live.add(one);
     if (left.length > 0 && MAY_ARRIVE_TWICE.has(method)) {
-      stopTimer = context.layer().timer(NEXT_HOP_AFTER_MS, next);
+      stopTimer = context.layer().timer(NEXT_HOP_AFTER_MS, nobodyAnswers);
     }
     signals.sent(octets, evidenceOf(hop));
     const transaction = context.layer().request({ octets, method, branch }, hop, {
@@ -184,11 +191,15 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
 
   function provisional(one: Try, response: SipMessage): void {
     memory.answered(one.hop);
-    one.heard = Math.max(one.heard, statusOf(response));
-    if (live.has(one)) {
-      choose(one);
-      callbacks.onProvisional(response, one.hop);
-    } else record(response, one.hop);
+    const status = statusOf(response);
+    one.heard = Math.max(one.heard, status);
+    if (!live.has(one)) {
+      record(response, one.hop);
+      return;
+    }
+    if (status > 100) choose(one);
+    else stopTimer?.();
+    callbacks.onProvisional(response, one.hop);
   }
 
   function final(one: Try, response: SipMessage): void {
@@ -207,12 +218,13 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
     callbacks.onFinal(response, one.hop);
   }
 
-  /** Whether others may still answer what this hop has no capacity for. */
+  /** Whether the outcome is up to others: this one has no capacity, or the request twice. */
   function goesOn(one: Try, status: number): boolean {
     // A stateful proxy says 100 before it knows whether it can take the request (RFC 3261 §16.2).
-    if (status !== 503 || one.heard > 100 || cancelled) return false;
+    const untaken = status === 503 && one.heard <= 100 && !cancelled;
+    if (!untaken && status !== 482) return false;
     live.delete(one);
-    return next() || live.size > 0;
+    return (untaken && next()) || live.size > 0;
   }
 
   function timedOut(one: Try): void {
