@@ -1,5 +1,7 @@
 /** REGISTER as a client and an S-CSCF send it, over the engine in memory. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { judgeRegister } from '../../../src/adapters/sip/registration/judge-register.ts';
+import { parseSip } from '../../../src/wire/sip/message.ts';
 import type { Line } from '../../controls/scripted-peer.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
 import {
@@ -81,6 +83,106 @@ describe('a client', () => {
     expect(status(await ask(ordered('1 REGISTER')))).toBe(500);
   });
 
+  test.each([
+    ['its own before the header', ';expires=90', '600', 90],
+    ['the header where it has none', '', '600', 600],
+    ['an hour where nothing is said', '', '', 3600],
+    ['an hour for what cannot be read', ';expires=soon', '600', 3600],
+    ['an hour for what is no delta-seconds', ';expires=-1', '600', 3600],
+    ['a week at most', ';expires=99999999', '', 604_800],
+  ])('is granted: %s [RFC 3261 §10.2.1.1]', async (_, own, Expires, granted) => {
+    const answer = await ask(register(branch(), { Contact: `${contact()}${own}`, Expires }));
+    expect(headerOf(answer, 'Contact')).toContain(`;expires=${granted};`);
+    expect(headerOf(answer, 'Date')).toMatch(/ GMT$/);
+  });
+
+  test('asks for a little too little → 423; for nothing, it is removed [RFC 3261 §10.3]', async () => {
+    for (const [seconds, expected] of [
+      [1, 423],
+      [59, 423],
+      [60, 200],
+      [0, 200],
+    ] as const) {
+      const Contact = `${contact()};expires=${seconds}`;
+      const answer = await ask(register(branch(), { 'Call-ID': branch(), Contact }));
+      expect([seconds, status(answer)]).toEqual([seconds, expected]);
+      expect(headerOf(answer, 'Min-Expires')).toBe(expected === 423 ? '60' : '');
+    }
+    expect((await stage.registration())?.bindings).toEqual([]);
+  });
+
+  test('has all its contacts back, in their order, as each was written [RFC 3840 §6]', async () => {
+    const a = '"Al, Ice" <sip:alice@192.0.2.1>;q=0.7;audio;video="TRUE"';
+    const b = 'sip:alice@192.0.2.2;+g.oma.sip-im;description="<a;b,c>"';
+    await ask(register(branch(), { Contact: `${a}, ${b}` }));
+    const answer = await ask(register(branch()));
+    expect(answer.match(/^Contact: .*$/gm)).toEqual([
+      'Contact: <sip:alice@192.0.2.1>;expires=3600;q=0.7;audio;video="TRUE"',
+      'Contact: <sip:alice@192.0.2.2>;expires=3600;+g.oma.sip-im;description="<a;b,c>"',
+    ]);
+  });
+
+  test.each([
+    ['* with an Expires that is not 0', '*', '60', 400],
+    ['* without Expires', '*', '', 400],
+    ['* beside a contact', '*\r\nContact: <sip:alice@192.0.2.1>', '0', 400],
+    ['what is no address', '<oops', '600', 400],
+    ['* with Expires: 0', '*', '0', 200],
+  ])('names %s → %i [RFC 3261 §10.3 step 6]', async (_, Contact, Expires, expected) => {
+    await ask(register(branch(), { 'Call-ID': 'old', Contact: contact() }));
+    expect(status(await ask(register(branch(), { Contact, Expires })))).toBe(expected);
+    const left = (await stage.registration())?.bindings;
+    expect(left).toHaveLength(expected === 200 ? 0 : 1);
+  });
+
+  test('removes all with an old CSeq of one of them → none is [RFC 3261 §10.3 step 6]', async () => {
+    const Contact = contact();
+    await ask(register(branch(), { 'Call-ID': 'a', CSeq: '5 REGISTER', Contact }));
+    const other = '<sip:alice@192.0.2.1>';
+    await ask(register(branch(), { 'Call-ID': 'b', CSeq: '9 REGISTER', Contact: other }));
+    const star = { 'Call-ID': 'a', CSeq: '4 REGISTER', Contact: '*', Expires: '0' };
+    expect(status(await ask(register(branch(), star)))).toBe(500);
+    expect((await stage.registration())?.bindings).toHaveLength(2);
+  });
+
+  test.each([
+    ['gruu', 420],
+    ['path, outbound', 420],
+    ['path', 200],
+    ['oops/', 400],
+  ])('requires %s → %i [RFC 3261 §10.3 step 2]', async (Require, expected) => {
+    const answer = await ask(register(branch(), { Contact: contact(), Require }));
+    expect(status(answer)).toBe(expected);
+    if (expected === 420)
+      expect(headerOf(answer, 'Unsupported')).toBe(Require.replace('path, ', ''));
+  });
+
+  test('has more contacts than may be → 403, and keeps those it has', async () => {
+    const some = (from: number) =>
+      Array.from({ length: 16 }, (_, n) => `<sip:alice@192.0.2.${from + n}>`).join(', ');
+    expect(status(await ask(register(branch(), { Contact: some(0) })))).toBe(200);
+    expect(status(await ask(register(branch(), { Contact: some(16) })))).toBe(403);
+    expect((await stage.registration())?.bindings).toHaveLength(16);
+    const long = `<sip:alice@192.0.2.1>;x=${'y'.repeat(3_000)}`;
+    expect(status(await ask(register(branch(), { Contact: long })))).toBe(513);
+  });
+
+  test('of a sips: identity names a sip: contact → 400 [RFC 3261 §10.2.1]', async () => {
+    const secure = { To: '<sips:alice@example.org>', From: '<sips:alice@example.org>;tag=1' };
+    const named = (Contact: string) => ask(register(branch(), { ...secure, Contact }));
+    expect(status(await named('<sip:alice@192.0.2.1>'))).toBe(400);
+    expect(status(await named('<sips:alice@192.0.2.1>'))).toBe(200);
+  });
+
+  test('has a telephone number; another domain’s is none of ours', async () => {
+    const of = (uri: string) => ({ To: `<${uri}>`, From: `<${uri}>;tag=1`, Contact: contact() });
+    expect(status(await ask(register(branch(), of('tel:+1-555-1234'))))).toBe(200);
+    expect((await stage.registration('tel:+15551234'))?.bindings).toMatchObject([
+      { via: 'direct' },
+    ]);
+    expect(status(await ask(register(branch(), of('sip:alice@elsewhere.example'))))).toBe(404);
+  });
+
   test('registers nobody: the domain itself → 404', async () => {
     const headers = {
       To: '<sip:example.org>',
@@ -88,6 +190,37 @@ describe('a client', () => {
       Contact: contact(),
     };
     expect(status(await ask(register(branch(), headers)))).toBe(404);
+  });
+});
+
+describe('the Path of a client’s REGISTER [RFC 3327 §5.3]', () => {
+  const source = {
+    transport: 'udp',
+    host: '192.0.2.9',
+    port: 5060,
+    local: '192.0.2.1:5060',
+  } as const;
+  const path = ['<sip:p1.example.org;lr>', '<sip:p2.example.org;lr>'];
+  const client = { kind: 'client', account: 'sip:alice@example.org' } as const;
+  const core = { kind: 'core' } as const;
+
+  test.each([
+    ['of the core', core, '', path],
+    ['of a client that supports it', client, 'gruu, path', path],
+    ['of a client that does not', client, 'gruu', undefined],
+  ])('%s', (_, requester, Supported, expected) => {
+    const text = register('p', { Path: path.join(', '), Supported, Contact: '<sip:a@192.0.2.9>' });
+    const parsed = parseSip(new TextEncoder().encode(text), 'exact');
+    if (parsed.kind !== 'message') throw new Error(parsed.reason);
+    const judged = judgeRegister(parsed.message, source, { domain: 'example.org', requester });
+    expect('path' in judged ? judged.path : undefined).toEqual(expected);
+  });
+
+  test('is in the answer and with the binding; one that is no address → 400', async () => {
+    const answer = await ask(register(branch(), { Path: path.join(', '), Contact: contact() }));
+    expect(answer.match(/^Path: .*$/gm)).toEqual(path.map((value) => `Path: ${value}`));
+    expect((await stage.registration())?.bindings).toMatchObject([{ path }]);
+    expect(status(await ask(register(branch(), { Path: 'oops', Contact: contact() })))).toBe(400);
   });
 });
 
