@@ -2,7 +2,6 @@
 import type { Channels } from '../../deferral/channel.ts';
 import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
-import { renderOffer } from '../../wire/sdp/render-msrp.ts';
 import { isPassedBack } from '../../wire/sip/forwarding.ts';
 import { splitList } from '../../wire/sip/headers.ts';
 import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
@@ -106,8 +105,8 @@ export async function openSipAgent(
     requester: access.requester,
     contact: (source) => identity.contact(reachable(source)),
     push: {
-      description: (delivery) => renderOffer({ ...options.channels.offer(delivery), originId: 0 }),
-      isOffering: () => false,
+      description: (delivery) => performed.description(delivery),
+      isOffering: (delivery) => performed.isOffering(delivery),
       peer: (delivery) => options.channels.peer?.(delivery),
     },
   };

@@ -67,8 +67,9 @@ export function confirm({ context, event }: Scope): Change {
 
 export function timeSession({ event }: Scope): Change {
   const { data, at } = event as Of<'InviteAnswered'>;
-  return sessionTimes(at, data.sessionExpiresSeconds, {
-    refreshes: data.refresher !== 'uas',
+  const { sessionExpiresSeconds, refresher } = data;
+  return sessionTimes(at, sessionExpiresSeconds, {
+    refreshes: sessionExpiresSeconds !== undefined && refresher !== 'uas',
     pushEndsAt: at + PUSH_DURATION_MAX_MS,
   });
 }

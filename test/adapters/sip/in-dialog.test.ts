@@ -80,7 +80,7 @@ describe('in the dialog of a push', () => {
     expect(headerOf(plain, 'Session-Expires')).toBe('600;refresher=uas');
     const capable = { ...timer('600'), Supported: 'timer' };
     const left = await ask(within('UPDATE', 2, capable));
-    expect(headerOf(left, 'Session-Expires')).toBe('600;refresher=uac');
+    expect(headerOf(left, 'Session-Expires')).toBe('600;refresher=uas');
     expect(headerOf(plain, 'Contact')).toContain(`127.0.0.1:${stage.udp};transport=udp`);
     const theirs = await ask(within('UPDATE', 3, timer('600;refresher=uac')));
     expect(headerOf(theirs, 'Session-Expires')).toBe('600;refresher=uac');

@@ -48,7 +48,7 @@ describe('UPDATE at half of the interval [RFC 4028 §7.4]', () => {
     client.answer(first, '200 OK', { headers: ['Session-Expires: 1;refresher=uac', moved] });
     const second = await nextIs('UPDATE', 3);
     expect(second).toMatch(/^UPDATE sip:moved@/);
-    client.answer(second, '200 OK', { headers: ['Session-Expires: 1;refresher=uas'] });
+    client.answer(second, '200 OK', { headers: ['Session-Expires: 1;refresher=uas', moved] });
     expect(await nextIs('BYE', 4)).toMatch(/^BYE sip:moved@/);
   });
 
