@@ -1,5 +1,5 @@
 /** The SIP side behind a core that a test plays: what is passed on comes to it, over TCP. */
-import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-message.ts';
+import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-contract.ts';
 import { type Line, scriptedPeer } from './scripted-peer.ts';
 import { headerOf } from './scripted-peer-flow.ts';
 import {

@@ -8,7 +8,7 @@ import {
   statusOf,
 } from '../../controls/forward-stage.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
-import { ALICE, register, sipRequest } from '../../controls/sip-agent-stage.ts';
+import { ALICE, sipRequest } from '../../controls/sip-agent-stage.ts';
 import { until } from '../../controls/transport-stage.ts';
 
 let stage: ForwardStage;
@@ -298,45 +298,4 @@ test('a request that is no MESSAGE is not passed on: OPTIONS is answered here', 
   await stage.online();
   stage.sender.send(sipRequest('OPTIONS', 'o1'));
   expect(statusOf(await stage.sender.next())).toBe(200);
-});
-
-describe('without a next hop: straight to the contact', () => {
-  const NETWORK = {
-    'P-Asserted-Identity': '<sip:bob@example.org>',
-    'P-Access-Network-Info': '3GPP-UTRAN-TDD; utran-cell-id-3gpp=234151D0FCE11',
-  };
-
-  /** Alice registers from a place of her own; what she gets of a message with these headers. */
-  async function received(headers: Readonly<Record<string, string>>, trusted: boolean) {
-    let registered = false;
-    const isTrusted = (address: string) => trusted || !registered || address === '127.0.0.1';
-    stage = await forwardStage({}, { direct: true, trusted: isTrusted });
-    const client = await stage.peer.datagrams(stage.udp, { host: '127.0.0.9' });
-    const Contact = `<sip:alice@127.0.0.9:${client.local.port}?X=1>;+g.oma.sip-im`;
-    client.send(register('r1', { Contact }));
-    await client.next();
-    registered = true;
-    stage.sender.send(message('m1', { ...NETWORK, ...headers }));
-    const forwarded = await client.next();
-    client.send(answerTo(forwarded, '200 OK'));
-    expect(statusOf(await stage.sender.next())).toBe(200);
-    return { forwarded: String(forwarded), client };
-  }
-
-  test('the Request-URI is the contact, the newest of several [RFC 3261 §16.5, A-37]', async () => {
-    const { forwarded, client } = await received({}, true);
-    expect(forwarded).toContain(`MESSAGE sip:alice@127.0.0.9:${client.local.port} SIP/2.0\r\n`);
-    expect(headerOf(forwarded, 'P-Asserted-Identity')).toBe('<sip:bob@example.org>');
-    expect(headerOf(forwarded, 'P-Access-Network-Info')).not.toBe('');
-  });
-
-  test("to who is not trusted goes nothing of the network's [RFC 3325 §7, RFC 7315 §4]", async () => {
-    const open = await received({}, false);
-    expect(headerOf(open.forwarded, 'P-Asserted-Identity')).toBe('<sip:bob@example.org>');
-    expect(headerOf(open.forwarded, 'P-Access-Network-Info')).toBe('');
-    await stage.close();
-    const hidden = await received({ Privacy: 'id' }, false);
-    expect(headerOf(hidden.forwarded, 'P-Asserted-Identity')).toBe('');
-    expect(headerOf(hidden.forwarded, 'Privacy')).toBe('id');
-  });
 });

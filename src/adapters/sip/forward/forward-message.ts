@@ -3,30 +3,8 @@ import type { Signals } from '../../../deferral/signals.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { statusOf } from '../push/push-context.ts';
-import type { Arrived, Passing, PassOn } from './pass-on.ts';
-
-export interface ForwardSettings {
-  /**
-   * Without a final answer in this time the message counts as undelivered. Together with the 20 s
-   * that an append may take it stays below 64*T1: later nobody hears the answer (RFC 4320 §4.2).
-   */
-  readonly seconds: number;
-  /** Final statuses that say: not there. */
-  readonly deferOn: ReadonlySet<number>;
-}
-
-export type Forwarded =
-  /** The answer is the sender's. */
-  | { readonly kind: 'answered'; readonly response: SipMessage }
-  /** 408: nobody answered; 503: nobody could be reached; 480: no way is known. */
-  | { readonly kind: 'undelivered'; readonly status: number };
-
-export type ForwardMessage = (
-  arrived: Arrived,
-  passing: Passing,
-  /** A 2xx came after it counted as undelivered. */
-  onLate: () => void,
-) => Promise<Forwarded>;
+import type { Forwarded, ForwardMessage, ForwardSettings } from './forward-contract.ts';
+import type { PassOn } from './pass-on.ts';
 
 /**
  * Whatever the settings say: nobody's word about the message, but that it did not get there. A 408

@@ -3,31 +3,13 @@ import { hex } from '../../../engine/identity.ts';
 import type { Clock, Identifiers } from '../../../engine/ports.ts';
 import { asksForPrivacy } from '../../../wire/mime/relevant-headers.ts';
 import { forwardedRequest, type Target, targetOf } from '../../../wire/sip/forwarding.ts';
-import type { Hop } from '../../../wire/sip/hop.ts';
-import type { SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
-import type { Requester } from '../access/requester.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import { viaOf } from '../push/push-requests.ts';
 import type { Router, Way } from '../routing/route.ts';
 import type { OutgoingCallbacks, SendRequest } from '../routing/send-request.ts';
+import type { Arrived, Passing } from './forward-contract.ts';
 import type { OwnRoute } from './own-route.ts';
-
-export interface Arrived {
-  /** As it may be believed. */
-  readonly request: SipMessage;
-  readonly source: Hop;
-  readonly requester: Requester;
-}
-
-export interface Passing {
-  /** Whose client it is for, when no Route leads on. */
-  readonly account: string;
-  /** What all branches of it end with: by it we know the request when it comes back. */
-  readonly loop: string;
-  /** Whether it was given up while its way was looked for. */
-  isOff?(): boolean;
-}
 
 /** False: no way is known, or it was given up; nothing is called back. */
 export type PassOn = (

@@ -22,25 +22,11 @@ import { evidenceOf } from '../observe-options.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import { statusOf } from '../push/push-context.ts';
 import type { Attempt, OutgoingCallbacks } from '../routing/send-request.ts';
-import { type Arrived, loopToken, type PassOn } from './pass-on.ts';
+import type { RelayInvite } from './forward-contract.ts';
+import { loopToken, type PassOn } from './pass-on.ts';
 
 /** RFC 3261 §16.6 step 11: more than three minutes, anew with each 101-199. */
 const TIMER_C_MS = 200_000;
-
-export interface Relaying {
-  /** Whose client it is for. */
-  readonly account: string;
-  /** Answers where there is nothing to pass back. */
-  respond(verdict: Verdict): void;
-}
-
-export interface RelayInvite {
-  /** Whether the INVITE is a push on its way to the client. */
-  isPush(arrived: Arrived): boolean;
-  invite(transaction: ServerTransaction, arrived: Arrived, to: Relaying): Promise<void>;
-  /** False: the INVITE is not one that passes through. */
-  cancel(invite: ServerTransaction, cancel: SipMessage): boolean;
-}
 
 interface Relay {
   attempt: Attempt | undefined;
