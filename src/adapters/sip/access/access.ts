@@ -59,7 +59,7 @@ const GUESS_TOKENS = 10;
 const TOLD_EVERY_MS = 10_000;
 /** Far above what 5,000 requests a second have open at once with a store that answers. */
 const IN_FLIGHT_MAX = 2_000;
-/** Not REGISTER: an S-CSCF that hears of an error may deregister the client. */
+/** Not the core's REGISTER: an S-CSCF that hears of an error may deregister the client. */
 const NEW_WORK: ReadonlySet<string> = new Set(['MESSAGE', 'INVITE', 'SUBSCRIBE', 'PUBLISH']);
 /** Clients that were refused at once must not come back at once. */
 const OVERLOAD_RETRY_SECONDS = [5, 6, 7, 8, 9, 10, 11, 12] as const;
@@ -179,7 +179,9 @@ export function openAccess(options: {
     },
     isOverload(request, source, unanswered) {
       const method = request.start.kind === 'request' ? request.start.method : '';
-      if (unanswered < inFlightMax || !NEW_WORK.has(method)) return false;
+      if (unanswered < inFlightMax) return false;
+      const isClients = method === 'REGISTER' && requesters.has(request);
+      if (!isClients && !NEW_WORK.has(method)) return false;
       // What belongs to a dialog finishes work that was taken on.
       if (parseNameAddr(request.first('to') ?? '')?.tag !== undefined) return false;
       refuse('overload', 'RFC 3261 §21.5.4', source);

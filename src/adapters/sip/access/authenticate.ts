@@ -41,7 +41,7 @@ export function authentication(options: {
 
   /**
    * One header line for each algorithm, the strongest first (RFC 8760 §2.3). Where all of them
-   * would make a large answer of a small request, fewer do: down to MD5, which all clients know.
+   * would make a larger answer than the request, fewer do: down to MD5, which all clients know.
    */
   function challenged(guessed: boolean, stale: boolean): Authentication {
     const nonce = nonces.mint();

@@ -6,10 +6,19 @@ import type { answers, Verdict } from '../answer.ts';
 import { evidenceOf } from '../observe-options.ts';
 
 export interface BareAnswers {
-  /** Says the first of the verdicts that may be said; false: each would be too large an answer. */
+  /**
+   * Says the first of the verdicts that is not larger than the request, or else the last one, when
+   * that is a challenge of bearable size; false: nothing is said.
+   */
   refuse(request: SipMessage, source: Hop, verdicts: readonly Verdict[]): boolean;
   unreadable(refusal: Refusal, source: Hop): void;
 }
+
+/**
+ * How much larger than the request the last challenge may be: a client that writes little must hear
+ * of it all the same. What somebody else's address can be sent this way, its rate bounds.
+ */
+const CHALLENGE_GROWTH_MAX = 2;
 
 export function bareAnswers(options: {
   readonly signals: Signals;
@@ -30,17 +39,10 @@ export function bareAnswers(options: {
     return isTrusted(source) ? hop : { ...hop, host: source.host };
   }
 
-  /** Who can forge a source address must gain nothing by it (RFC 3261 §26.1.5). */
-  function isAmplified(answer: Uint8Array, to: SipMessage, source: Hop): boolean {
-    if (source.transport !== 'udp' || isTrusted(source)) return false;
-    return answer.length > to.octets.length;
-  }
-
-  function say(octets: Uint8Array, to: SipMessage, source: Hop): boolean {
-    if (isAmplified(octets, to, source)) return false;
-    if (isTrusted(source)) signals.sent(octets, evidenceOf(source));
-    send(octets, answerHop(to, source));
-    return true;
+  /** Who can forge a source address must gain little by it (RFC 3261 §26.1.5). */
+  function maySay(octets: Uint8Array, to: SipMessage, source: Hop, growthMax = 1): boolean {
+    if (source.transport !== 'udp' || isTrusted(source)) return true;
+    return octets.length <= to.octets.length * growthMax;
   }
 
   return {
@@ -50,15 +52,24 @@ export function bareAnswers(options: {
      */
     refuse(request, source, verdicts) {
       const toTag = tagFor(request);
-      return verdicts.some((one) =>
-        say(render(request, source, { ...one, toTag }), request, source),
-      );
+      for (const [index, verdict] of verdicts.entries()) {
+        const octets = render(request, source, { ...verdict, toTag });
+        const isLastChallenge = verdict.status === 401 && index === verdicts.length - 1;
+        const growthMax = isLastChallenge ? CHALLENGE_GROWTH_MAX : 1;
+        if (!maySay(octets, request, source, growthMax)) continue;
+        send(octets, answerHop(request, source));
+        return true;
+      }
+      return false;
     },
     unreadable({ status, message }, source) {
       if (message === undefined) return;
       if (isTrusted(source)) signals.received(message.octets, evidenceOf(source));
       if (status === null) return;
-      say(render(message, source, { status, toTag: tagFor(message) }), message, source);
+      const octets = render(message, source, { status, toTag: tagFor(message) });
+      if (!maySay(octets, message, source)) return;
+      if (isTrusted(source)) signals.sent(octets, evidenceOf(source));
+      send(octets, answerHop(message, source));
     },
   };
 }
