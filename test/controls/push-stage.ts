@@ -160,7 +160,10 @@ export async function pushStage(
 
   async function invited(): Promise<string> {
     if (listener && !invite) line = await listener.accepted();
-    invite = await expected('INVITE');
+    const before = invite;
+    // Over UDP the last one may have come again.
+    do invite = await expected('INVITE');
+    while (invite === before);
     return invite;
   }
 

@@ -34,7 +34,7 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
   const acks = awaitedAcks(clock);
   /** CSeq number of the client's last request in each dialog; after a restart any number is taken. */
   const lastCseq = new Map<string, number>();
-  /** Deliveries of which a refresh is on its way into the log. */
+  /** Deliveries with a refresh of the client that has no answer yet. */
   const refreshing = new Set<string>();
 
   /** RFC 3261 §12.2.2: whether an older request comes after a newer one. */
@@ -76,18 +76,18 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
     return byeVerdict(outcome);
   }
 
-  /** Two offers at once (RFC 3261 §14.2, RFC 3311 §5.2); `undefined`: nothing is in the way. */
-  function crossing(request: SipMessage, { delivery, phase }: PushSession): Verdict | undefined {
-    // A Retry-After that is drawn keeps two clients from meeting again.
+  /** RFC 3261 §14.2: a pause that is drawn keeps two requests from meeting again. */
+  function crossed(): Verdict {
     const [drawn = 0] = options.identifiers.random(1);
     const seconds = drawn % (CROSSED_RETRY_SECONDS_MAX + 1);
-    if (refreshing.has(delivery)) {
-      return { status: 500, headers: [['Retry-After', String(seconds)]] };
-    }
-    if (phase === 'early') return { status: 491 };
+    return { status: 500, headers: [['Retry-After', String(seconds)]] };
+  }
+
+  /** An offer of ours waits for its answer (RFC 3261 §14.2, RFC 3311 §5.2). */
+  function meetsOurs(request: SipMessage, { delivery, phase }: PushSession): boolean {
+    if (phase === 'early') return true;
     const isOffer = methodOf(request) === 'INVITE' || request.body.length > 0;
-    const isOurs = push.isOffering(delivery) || acks.isOffering(delivery);
-    return isOffer && isOurs ? { status: 491 } : undefined;
+    return isOffer && (push.isOffering(delivery) || acks.isOffering(delivery));
   }
 
   async function refresh(
@@ -97,16 +97,15 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
   ): Promise<void> {
     const { delivery } = session;
     const isInvite = methodOf(transaction.request) === 'INVITE';
-    const judged =
-      crossing(transaction.request, session) ?? judgeRefresh(options, transaction, session);
+    if (meetsOurs(transaction.request, session)) {
+      return refuse(transaction, { status: 491 }, respond);
+    }
+    const judged = judgeRefresh(options, transaction, session);
     if ('status' in judged) return refuse(transaction, judged, respond);
     // No client begins an INVITE without the answer to its last (RFC 3261 §14.1): it has our 2xx.
     if (isInvite) acks.forget(delivery);
-    refreshing.add(delivery);
     const fact = { type: 'SessionRefreshed', data: judged.data, name: 'refresh' };
-    const outcome = await submit(delivery, transaction, fact).finally(() =>
-      refreshing.delete(delivery),
-    );
+    const outcome = await submit(delivery, transaction, fact);
     if (outcome === 'unknown') return void respond(unknownVerdict());
     // The session ended while this was on its way.
     if (outcome !== 'accepted') return void respond({ status: 481 });
@@ -148,6 +147,15 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
     respond(verdict);
   }
 
+  /** One refresh of the client after the other. */
+  async function alone(transaction: ServerTransaction, respond: Respond): Promise<void> {
+    const delivery = identity.deliveryOf(transaction.request.first('call-id') ?? '');
+    if (delivery === undefined) return refuse(transaction, { status: 481 }, respond);
+    if (refreshing.has(delivery)) return refuse(transaction, crossed(), respond);
+    refreshing.add(delivery);
+    await request(transaction, respond).finally(() => refreshing.delete(delivery));
+  }
+
   async function request(transaction: ServerTransaction, respond: Respond): Promise<void> {
     const method = methodOf(transaction.request);
     const session = await find(transaction.request);
@@ -173,7 +181,11 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
   }
 
   return {
-    request,
+    request(transaction, respond) {
+      const method = methodOf(transaction.request);
+      const refreshes = method === 'INVITE' || method === 'UPDATE';
+      return refreshes ? alone(transaction, respond) : request(transaction, respond);
+    },
     acknowledged(ack) {
       const delivery = identity.deliveryOf(ack.first('call-id') ?? '');
       if (delivery !== undefined) acks.acknowledged(delivery, cseqOf(ack), ack);
