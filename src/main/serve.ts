@@ -182,6 +182,7 @@ export async function serve(
   }
   undo.push(() => agent.close());
   metrics.watchSipConnections(() => agent.counts().connectionsBy);
+  metrics.watchCertificate(() => agent.counts().certificateUntilMs);
   metrics.watchSipTransactions(agent.counts);
   const onHangup = (): void => {
     agent.reloadTls().then(

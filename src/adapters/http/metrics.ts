@@ -35,6 +35,8 @@ export interface Metrics {
   watchSipConnections(read: () => Readonly<Record<string, number>>): void;
   /** Says what the transaction layer holds. */
   watchSipTransactions(read: () => SipTransactions): void;
+  /** Says when the certificate of TLS expires, in epoch milliseconds; `undefined`: there is none. */
+  watchCertificate(read: () => number | undefined): void;
   readonly contentType: string;
   /** The Prometheus text exposition. */
   text(): Promise<string>;
@@ -164,6 +166,15 @@ export function openMetrics(): Metrics {
       this.set(sipTransactions().waits);
     },
   });
+  let certificateUntilMs: () => number | undefined = () => undefined;
+  new Gauge({
+    name: 'restante_tls_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate of TLS expires; 0: there is none',
+    registers,
+    collect() {
+      this.set((certificateUntilMs() ?? 0) / 1000);
+    },
+  });
   const inputReason = bounded();
   const signalKind = bounded();
   const trafficReason = bounded();
@@ -188,6 +199,9 @@ export function openMetrics(): Metrics {
     },
     watchSipTransactions(read) {
       sipTransactions = read;
+    },
+    watchCertificate(read) {
+      certificateUntilMs = read;
     },
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -71,7 +71,12 @@ export function responseHopOf(via: Via | undefined, source: Hop): Hop {
   if (via === undefined) return source;
   const port = via.port ?? defaultPort(source.transport);
   const { transport, local, host, connection } = source;
-  if (connection !== undefined) return { transport, local, host, port, connection };
+  if (connection !== undefined) {
+    const back = { transport, local, host, port, connection };
+    const [serverName] = source.peerNames ?? [];
+    // When it is gone, another one must lead to the same peer (RFC 5922 §7.3).
+    return serverName === undefined ? back : { ...back, serverName };
+  }
   const maddr = via.params.get('maddr');
   const address = maddr === undefined ? '' : withoutBrackets(maddr);
   if (isIpAddress(address)) return { transport, local, host: address, port };

@@ -59,6 +59,7 @@ describe('http', () => {
     metrics.appendTimed(0.002);
     metrics.watchOpenDeliveries(() => 3);
     metrics.watchSipConnections(() => ({ tcp: 2, tls: 0 }));
+    metrics.watchCertificate(() => 1_800_000_000_000);
     metrics.watchSipTransactions(() => ({ clients: 1, servers: 4, waits: 5 }));
     const answer = await get('/metrics');
     const text = await answer.text();
@@ -73,6 +74,7 @@ describe('http', () => {
         'restante_deposit_seconds_count 1',
         'restante_append_seconds_bucket{le="0.0025"} 1',
         'restante_open_deliveries 3',
+        'restante_tls_certificate_expiry_timestamp_seconds 1800000000',
         'restante_sip_connections{transport="tcp"} 2',
         'restante_sip_connections{transport="tls"} 0',
         'restante_sip_transactions{side="client"} 1',

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Hop } from '../../../src/wire/sip/hop.ts';
+import { type Hop, responseHop } from '../../../src/wire/sip/hop.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { type Certificates, certificates, withoutOpenssl } from '../../controls/certificates.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
@@ -180,6 +180,28 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
       expect(named).toMatchObject({ sent: false });
     });
 
+    test('an answer whose connection is gone opens one to the same peer alone [RFC 3261 §18.2.2]', async () => {
+      const stage = await open(LISTEN, { tls: server });
+      const core = await open(LISTEN, { tls: peer });
+      const request = requestOctets('OPTIONS', 'z9hG4bKgone', {
+        Via: `SIP/2.0/TLS 127.0.0.1:${hopTo(core).port};branch=z9hG4bKgone`,
+      });
+      const identity = { cert: readFileSync(peer.certificate), key: readFileSync(peer.key) };
+      const socket = await client(stage, identity);
+      socket.write(request);
+      await until(() => stage.messages.length === 1);
+      socket.destroy();
+      await until(() => stage.transports.counts().connections === 0);
+      const { message, source } = stage.messages[0] ?? {};
+      if (!message || !source) throw new Error('no request');
+      const hop = responseHop(message, source);
+      const answer = renderResponse(message, source, { status: 200 });
+      expect(await stage.transports.send(answer, hop)).toEqual({ sent: true });
+      await until(() => core.messages.length === 1);
+      const other = await stage.transports.send(answer, { ...hop, serverName: 'bank.example' });
+      expect(other).toMatchObject({ sent: false });
+    });
+
     test('one that the peer opened, when it asked for it and proved its name [RFC 5923 §5]', async () => {
       const stage = await open(LISTEN, { tls: server });
       const identity = { cert: readFileSync(peer.certificate), key: readFileSync(peer.key) };
@@ -277,6 +299,7 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
     copyFileSync(second.key, first.key);
     expect(await stage.transports.reloadTls()).toEqual({ kind: 'reloaded' });
     expect((await client(stage)).getPeerCertificate().subject.CN).toBe('second');
+    expect(stage.transports.counts().certificateUntilMs).toBeGreaterThan(Date.now());
     before.write(octets);
     await until(() => stage.messages.length === 1);
   });

@@ -123,6 +123,11 @@ function keyOf(pem: string): KeyObject | string {
   }
 }
 
+/** When our certificate expires, in epoch milliseconds; `undefined`: there is none. */
+export function certificateUntilMs({ certificate }: TlsMaterial): number | undefined {
+  return certificate && Date.parse(certificate.validTo);
+}
+
 /** What peers will object to although we can work with it; `undefined`: nothing. */
 export function certificateWarning(
   { certificate }: TlsMaterial,

@@ -9,7 +9,12 @@ import { type StreamListener, streamListener } from './stream-listener.ts';
 import { streamReader } from './stream-reader.ts';
 import { tcpSide } from './tcp.ts';
 import { handshakes, tlsSide } from './tls.ts';
-import { certificateWarning, readTlsMaterial, type TlsFiles } from './tls-material.ts';
+import {
+  certificateUntilMs,
+  certificateWarning,
+  readTlsMaterial,
+  type TlsFiles,
+} from './tls-material.ts';
 import {
   TRANSPORT_LIMITS,
   type TransportLimits,
@@ -38,6 +43,8 @@ export interface TransportCounts {
   readonly connections: number;
   readonly connectionsBy: Readonly<Record<StreamTransport, number>>;
   readonly keepAlivesTotal: number;
+  /** When our certificate expires, in epoch milliseconds; `undefined`: there is none. */
+  readonly certificateUntilMs: number | undefined;
 }
 
 export interface TransportOptions {
@@ -169,6 +176,7 @@ export async function openSipTransports(
     counts: () => ({
       connections: table.total(),
       connectionsBy: table.counts(),
+      certificateUntilMs: certificateUntilMs(material),
       keepAlivesTotal: udp.reduce((sum, socket) => sum + socket.keepAlivesTotal(), 0),
     }),
     stopListening,
