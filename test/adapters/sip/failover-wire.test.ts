@@ -133,6 +133,10 @@ describe.skipIf(!dnsServerAvailable())('a next hop with two servers (RFC 3263 §
     await expect
       .poll(() => stage.faults.join('\n'))
       .toMatch(/look-up of sip:core\.example\.org: .*REFUSED/);
+    // As after a 503 it is tried again by itself, without a registration.
+    await expect
+      .poll(async () => (await stage.events()).find(({ type }) => type === 'InviteRefused')?.data)
+      .toEqual({ status: 503 });
   });
 });
 

@@ -109,8 +109,12 @@ export function performInvite(context: PushContext) {
     const params = effect.params as Params<'sendInvite'>;
     const { account, inviteCseq: cseq = 1, minSeSeconds } = params;
     const at = clock.now();
-    const route = await router.toSubscriber(account, at);
-    if (!route) return void fact(delivery, 'InviteRefused', { status: 480 }, 'no way is known');
+    const route = await router.routeTo(account, at);
+    if (typeof route === 'string') {
+      // RFC 3261 §8.1.3.1: a server that was not found counts as one that cannot be reached.
+      const status = route === 'later' ? 503 : 480;
+      return void fact(delivery, 'InviteRefused', { status }, `no way is known: ${route}`);
+    }
     const { hops, routes } = route;
     const description = offered(delivery);
     const push = {

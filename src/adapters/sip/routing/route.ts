@@ -43,7 +43,9 @@ export interface Way extends Route {
 }
 
 export interface Router {
-  /** The way of an initial request for the subscriber; `undefined`: no way is known. */
+  /** The way of an initial request for the subscriber. */
+  routeTo(account: string, at: number): Promise<Route | NoWay>;
+  /** The same, for whom it is one whether there is no way or none for now. */
   toSubscriber(account: string, at: number): Promise<Route | undefined>;
   /**
    * The ways of a request whose next URI is known (RFC 3261 §8.1.2), else those to the subscriber;
@@ -174,6 +176,7 @@ export function router(options: RouterOptions): Router {
   }
 
   return {
+    routeTo,
     async toSubscriber(account, at) {
       const route = await routeTo(account, at);
       return typeof route === 'string' ? undefined : route;
