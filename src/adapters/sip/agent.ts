@@ -174,7 +174,8 @@ export async function openSipAgent(
   function reachable(source: Hop): Hop {
     const own = transports.listening.filter(({ transport }) => transport === source.transport);
     const at = source.local.lastIndexOf(':');
-    const [first] = own;
+    const v6 = source.local.startsWith('[');
+    const first = own.find(({ host }) => host.includes(':') === v6);
     const taken = own.some(({ port }) => port === Number(source.local.slice(at + 1)));
     if (taken || !first) return source;
     return { ...source, local: `${source.local.slice(0, at)}:${first.port}` };

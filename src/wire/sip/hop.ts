@@ -73,7 +73,7 @@ export function responseHopOf(via: Via | undefined, source: Hop): Hop {
   const { transport, local, host, connection } = source;
   if (connection !== undefined) {
     const back = { transport, local, host, port, connection };
-    const [serverName] = source.peerNames ?? [];
+    const serverName = source.peerNames?.[0];
     // When it is gone, another one must lead to the same peer (RFC 5922 §7.3).
     return serverName === undefined ? back : { ...back, serverName };
   }
