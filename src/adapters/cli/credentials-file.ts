@@ -18,7 +18,7 @@ export type CredentialsFile =
 
 const HASH_DIGITS = { 'SHA-512-256': 64, 'SHA-256': 64, MD5: 32 } as const;
 const LINE = /^([^:]+):(.+):([^:]+):([^:]+)$/;
-const TODO = 'write user:realm:algorithm:HA1, or let restante credentials set write it';
+const ADVICE = 'write user:realm:algorithm:HA1, or let restante credentials set write it';
 
 /** Reads all lines; empty ones and those that begin with `#` are passed over. */
 export function parseCredentialsFile(text: string, path: string): CredentialsFile {
@@ -30,7 +30,7 @@ export function parseCredentialsFile(text: string, path: string): CredentialsFil
     const read = parseLine(line);
     const where = `${path}, line ${index + 1}`;
     if (typeof read === 'string') {
-      problems.push({ what: read, where, todo: TODO });
+      problems.push({ what: read, where, todo: ADVICE });
       continue;
     }
     const name = `${read.user}:${read.realm}:${read.algorithm}`;
