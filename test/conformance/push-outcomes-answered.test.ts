@@ -3,6 +3,8 @@
  * provisional responses, forks, 2xx of all kinds, challenges, a longer session interval.
  */
 import { afterEach, describe, expect, test } from 'vitest';
+import { sipDigestHash } from '../../src/adapters/host/digest.ts';
+import type { ProofOptions } from '../../src/adapters/sip/push/push-credentials.ts';
 import { arrivesOnce, closes, WAITS } from '../controls/push-outcome.ts';
 import { clientSdp, type PushStage, pushStage } from '../controls/push-stage.ts';
 import { headerOf } from '../controls/scripted-peer-flow.ts';
@@ -17,6 +19,15 @@ interface Row {
   readonly wire: readonly string[];
 }
 
+const TIMER = ['Session-Expires: 90;refresher=uac', 'Require: timer'];
+const own = { username: 'store', ha1: { MD5: '0123456789abcdef0123456789abcdef' } };
+const proof: ProofOptions = {
+  own: (realm) => (realm === 'example.org' ? own : undefined),
+  hash: sipDigestHash,
+};
+const challenge = (name: string, nonce: string) => [
+  `${name}: Digest realm="example.org", nonce="${nonce}", qop="auth"`,
+];
 const contact = () => [`Contact: ${push.contact}`];
 
 /** The session stands: the message is pushed, and the push ends as it should. */
@@ -130,6 +141,87 @@ const ROWS: readonly Row[] = [
     wire: ['INVITE 1', 'ACK 1', 'INVITE 2', 'ACK 2', 'BYE 3'],
   },
   {
+    title: '401 with credentials for its realm → again with them, pushed [RFC 3261 §22.2]',
+    async play() {
+      push.reply(push.invite, '401 Unauthorized', { headers: challenge('WWW-Authenticate', 'n1') });
+      await push.next();
+      expect(headerOf(await push.invited(), 'Authorization')).toContain('nonce="n1"');
+      expect(headerOf(await push.accept(), 'Authorization')).toContain('nonce="n1"');
+      await completes();
+    },
+    wire: ['INVITE 1', 'ACK 1', 'INVITE 2', 'ACK 2', 'BYE 3'],
+  },
+  {
+    title: '407 with credentials for its realm → again with them, pushed [RFC 3261 §22.3]',
+    async play() {
+      const asks = challenge('Proxy-Authenticate', 'n1');
+      push.reply(push.invite, '407 Proxy Authentication Required', { headers: asks });
+      await push.next();
+      expect(headerOf(await push.invited(), 'Proxy-Authorization')).toContain('nonce="n1"');
+      await push.accept();
+      await completes();
+    },
+    wire: ['INVITE 1', 'ACK 1', 'INVITE 2', 'ACK 2', 'BYE 3'],
+  },
+  {
+    title: '401 to our credentials → not again, back-off [RFC 3261 §22.1]',
+    async play() {
+      for (const nonce of ['n1', 'n2']) {
+        const headers = challenge('WWW-Authenticate', nonce);
+        push.reply(push.invite, '401 Unauthorized', { headers });
+        await push.next();
+        if (nonce === 'n1') await push.invited();
+      }
+      const mailbox = 'back-off 30 s';
+      expect(await push.fate()).toEqual({ end: 'refused 401', mailbox });
+      await arrivesOnce(push, mailbox);
+    },
+    wire: ['INVITE 1', 'ACK 1', 'INVITE 2', 'ACK 2', 'INVITE 1', 'ACK 1', 'BYE 2'],
+  },
+  {
+    title: 'the interval is half over → our UPDATE, the push goes on [RFC 4028 §7.2, §10]',
+    async play() {
+      await push.accept({ headers: ['Allow: INVITE, ACK, BYE, UPDATE', ...TIMER] });
+      await push.bind();
+      await push.pass(45_000);
+      push.reply(await push.next(), '200 OK', { headers: [...contact(), ...TIMER] });
+      push.acknowledge();
+      await closes(push);
+    },
+    wire: ['INVITE 1', 'ACK 1', 'UPDATE 2', 'BYE 3'],
+  },
+  {
+    title: 'the same without UPDATE → our re-INVITE; theirs meanwhile → 491 [RFC 3261 §14.2]',
+    async play() {
+      await push.accept({ headers: ['Allow: INVITE, ACK, BYE', ...TIMER] });
+      await push.bind();
+      await push.pass(45_000);
+      const ours = await push.next();
+      const theirs = push.within('INVITE', 1, {}, clientSdp());
+      expect(await push.ask(theirs)).toMatch(/^SIP\/2\.0 491 /);
+      push.send(push.within('ACK', 1, { Via: headerOf(theirs, 'Via') }));
+      push.reply(ours, '200 OK', { headers: [...contact(), ...TIMER], sdp: clientSdp() });
+      expect(headerOf(await push.next(), 'CSeq')).toBe('2 ACK');
+      push.acknowledge();
+      await closes(push);
+    },
+    wire: ['INVITE 1', 'ACK 1', 'INVITE 2', '491 INVITE', 'ACK 2', 'BYE 3'],
+  },
+  {
+    title: 'our refresh → 481: the session is gone, BYE, back-off [RFC 4028 §10]',
+    async play() {
+      await push.accept({ headers: ['Allow: INVITE, ACK, BYE, UPDATE', ...TIMER] });
+      await push.bind();
+      await push.pass(45_000);
+      push.reply(await push.next(), '481 Call/Transaction Does Not Exist');
+      push.reply(await push.next(), '481 Call/Transaction Does Not Exist');
+      const mailbox = 'back-off 30 s';
+      expect(await push.fate()).toEqual({ end: 'sessionExpired', mailbox });
+      await arrivesOnce(push, mailbox);
+    },
+    wire: ['INVITE 1', 'ACK 1', 'UPDATE 2', 'BYE 3', 'INVITE 1', 'ACK 1', 'BYE 2'],
+  },
+  {
     title: '487 to our CANCEL of an INVITE that rings for 120 s → waits [RFC 3261 §9.1, A-35]',
     async play() {
       push.reply(push.invite, '180 Ringing', { headers: contact() });
@@ -165,7 +257,7 @@ const ROWS: readonly Row[] = [
 describe.each(['udp', 'tcp'] as const)('the push INVITE is answered over %s', (transport) => {
   for (const { title, play, wire } of ROWS) {
     test(title, async () => {
-      push = await pushStage(transport);
+      push = await pushStage(transport, { proof });
       await play();
       expect(await push.heard()).toEqual(wire);
     });
