@@ -24,7 +24,7 @@ export interface KamailioOptions {
   readonly stores: readonly number[];
   /** Towards the stores. */
   readonly transport?: 'udp' | 'tcp';
-  /** Further definitions, as `MESSAGE_MS=1000`. */
+  /** Further definitions, as `CLIENT_MS=1000`. */
   readonly define?: readonly string[];
 }
 

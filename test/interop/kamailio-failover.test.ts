@@ -49,6 +49,6 @@ describe.skipIf(!kamailioAvailable())('the core asks the next store', () => {
   it('none is there: the sender is told so', async () => {
     const define = ['STORE_MS=700'];
     stage = await coreStage({ coreLink: 'tcp', access: 'udp', present: [false], define });
-    expect((await stage.send(['a text']))[0]?.status).toBe(408);
+    expect((await stage.send(['a text']))[0]?.status).toBe(480);
   });
 });
