@@ -80,6 +80,10 @@ export const deliveryHistories: Readonly<Record<string, readonly Stamped[]>> = {
   idle: [],
   inviting: numbered(opened),
   'inviting, ringing': numbered(opened, deliveryEvent('InviteProgressed')),
+  'inviting, for the second time': numbered(
+    opened,
+    deliveryEvent('InviteRefused', { status: 422, minSeSeconds: 1_800, inviteCseq: 1 }),
+  ),
   'cancelling, not ringing': numbered(opened, interrupted),
   'cancelling, ringing': numbered(opened, deliveryEvent('InviteProgressed'), interrupted),
   'pushing, no channel': numbered(opened, answered),
@@ -88,6 +92,11 @@ export const deliveryHistories: Readonly<Record<string, readonly Stamped[]>> = {
     deliveryEvent('InviteAnswered', { sessionExpiresSeconds: 1_800, allow: 'INVITE, UPDATE' }),
     bound,
     snapshot(2),
+  ),
+  'pushing, a refresh is under way': numbered(
+    opened,
+    deliveryEvent('InviteAnswered', { sessionExpiresSeconds: 1_800 }),
+    deliveryEvent('RefreshDue'),
   ),
   'pushing, bound, no snapshot': numbered(opened, answered, bound),
   'pushing, two outcomes missing': numbered(opened, answered, bound, snapshot(2)),

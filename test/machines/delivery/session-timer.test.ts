@@ -1,13 +1,16 @@
 /** The session timer of RFC 4028: refreshed where that is ours and possible, ended in time elsewhere. */
 import { describe, expect, it } from 'vitest';
-import type { InviteAnsweredData } from '../../../src/machines/delivery/events.ts';
+import type {
+  InviteAnsweredData,
+  RefreshRefusedData,
+} from '../../../src/machines/delivery/events.ts';
 import {
   ACCOUNT,
   delivery,
   deliveryEvent as event,
   deliveryHistory as history,
 } from '../../controls/delivery-events.ts';
-import { decided, START_MS } from '../../controls/histories.ts';
+import { after, decided, START_MS } from '../../controls/histories.ts';
 
 const inviting = history('inviting');
 const timed = history('pushing, with a session timer');
@@ -109,8 +112,8 @@ describe('the refresh [RFC 4028 §10]', () => {
     expect(decided(delivery, refreshing, input)).toMatch(/^→ bye /);
   });
 
-  it.each([422, 491, 500, 503])(
-    'pushing: the refresh was answered %d → goes on, until shortly before it expires',
+  it.each([422, 488, 500, 503])(
+    'pushing: the refresh was answered %d and nothing else → goes on, until shortly before it expires',
     (status) => {
       const input = { ...event('SessionExpired'), data: { status } };
       expect(decided(delivery, refreshing, input)).toBe('ignored');
@@ -118,6 +121,57 @@ describe('the refresh [RFC 4028 §10]', () => {
       expect(decided(delivery, refreshing, expired)).toMatch(/^→ bye /);
     },
   );
+
+  const refusal = (data: Partial<RefreshRefusedData>, id = 'refused') => ({
+    ...event('SessionExpired', {}, { id, atMs: 46_000 }),
+    data: { status: 491, ...data },
+  });
+
+  it.each([
+    ['491, with its pause', { status: 491, retryAfterMs: 3_210 }, 49.21],
+    ['500 with Retry-After', { status: 500, retryAfterMs: 7_000 }, 53],
+    ['503 with Retry-After: 0', { status: 503, retryAfterMs: 0 }, 48.1],
+  ])('pushing: the refresh was answered %s → again then [RFC 3261 §14.1]', (_, data, seconds) => {
+    const refused = refusal(data);
+    expect(decided(delivery, refreshing, refused)).toBe(`stays ${due('refresh', seconds)}`);
+    const dueAt = START_MS + seconds * 1_000;
+    const again = event('RefreshDue', { dueAt }, { atMs: seconds * 1_000 });
+    expect(decided(delivery, [...refreshing, refused], again)).toContain('cseq: 3');
+  });
+
+  it('pushing: 422 → again at once for as long as is asked, which all later ones say [RFC 4028 §7.4]', () => {
+    const refused = refusal({ status: 422, minSeSeconds: 120 });
+    expect(decided(delivery, refreshing, refused)).toBe(
+      `stays refreshSession(account: ${ACCOUNT}, dialog: x, cseq: 3, method: UPDATE, ` +
+        'sessionExpiresSeconds: 120, minSeSeconds: 120)',
+    );
+    const granted = event('SessionRefreshed', {}, { id: 'granted', atMs: 47_000 });
+    const given = [...refreshing, refused, granted];
+    const next = event('RefreshDue', { dueAt: START_MS + 92_000 }, { atMs: 92_000 });
+    expect(decided(delivery, given, next)).toContain('minSeSeconds: 120');
+    expect(decided(delivery, refreshing, refusal({ status: 422, minSeSeconds: 90 }))).toBe(
+      'ignored',
+    );
+  });
+
+  it('pushing: refused again and again → left to its end; one that is granted begins anew', () => {
+    const refusals = [0, 1, 2, 3].map((index) => refusal({ retryAfterMs: 2_100 }, `r${index}`));
+    const given = [...refreshing, ...refusals];
+    expect(decided(delivery, given, refusal({ retryAfterMs: 2_100 }))).toBe('ignored');
+    const granted = event('SessionRefreshed', {}, { id: 'granted', atMs: 47_000 });
+    const anew = decided(delivery, [...given, granted], refusal({ retryAfterMs: 2_100 }));
+    expect(anew).toContain('name: refresh');
+  });
+
+  it('pushing: the last message is acknowledged while a refresh is under way → BYE above it [T-20]', () => {
+    const one = [...history('pushing, one outcome missing')];
+    const timer = event('SessionRefreshed', { sessionExpiresSeconds: 90, refresher: 'uac' });
+    const asked = event('RefreshDue', { dueAt: START_MS + 45_000 }, { id: 'due', atMs: 45_000 });
+    const given = [...one, { ...timer, id: 'timer' }, asked];
+    expect(decided(delivery, given, event('PushAcknowledged'))).toMatch(/^→ bye .*cseq: 3/);
+    const done = [...given, event('PushAcknowledged', {}, { id: 'done' })];
+    expect(decided(delivery, done, event('SessionRefreshed'))).toBe('ignored');
+  });
 
   it.each(['bye, all acknowledged', 'ended, completed', 'inviting'])(
     '%s: RefreshDue, SessionRefreshed, SessionExpired → ignored',
@@ -127,4 +181,41 @@ describe('the refresh [RFC 4028 §10]', () => {
       expect(outcomes).toEqual(['ignored', 'ignored', 'ignored']);
     },
   );
+});
+
+describe('what a refresh changes, whoever asked for it [RFC 4028 §9]', () => {
+  const input = (data: object) => event('SessionRefreshed', data, { id: 'r', atMs: 10_000 });
+
+  it('pushing: the client takes the refresh over → ours is stopped, BYE in time', () => {
+    expect(decided(delivery, timed, input({ refresher: 'uas', sessionExpiresSeconds: 90 }))).toBe(
+      `stays stopTimer(name: refresh) ${due('duration', 70)}`,
+    );
+  });
+
+  it('pushing: it leaves the refresh to us → at half of the interval', () => {
+    const given = [...timed, input({ refresher: 'uas', sessionExpiresSeconds: 90 })];
+    const back = { ...input({ refresher: 'uac' }), id: 'back' };
+    expect(decided(delivery, given, back)).toBe(
+      `stays ${due('refresh', 55)} ${due('duration', 70)}`,
+    );
+  });
+
+  it('pushing: no refresher, no interval → as before', () => {
+    const told = decided(delivery, timed, input({}));
+    expect(told).toBe(
+      `stays stopTimer(name: refresh) ${due('refresh', 910)} ${due('duration', 900)}`,
+    );
+  });
+
+  it('pushing: a new Contact → the BYE goes there [RFC 3261 §12.2]', () => {
+    const given = [...timed, input({ remoteTarget: 'sip:moved@192.0.2.18' })];
+    const decision = delivery.decide(after(delivery, given), event('ChannelLost'));
+    expect(JSON.stringify(decision)).toContain('"remoteTarget":"sip:moved@192.0.2.18"');
+  });
+
+  it('pushing: the first timer comes with a refresh → it runs from then', () => {
+    const untimed = history('pushing, two outcomes missing');
+    const told = decided(delivery, untimed, input({ refresher: 'uac', sessionExpiresSeconds: 90 }));
+    expect(told).toBe(`stays ${due('refresh', 55)} ${due('duration', 70)}`);
+  });
 });
