@@ -215,7 +215,9 @@ export async function serve(
 
   readiness = 'draining';
   log.info('draining', { seconds: config.drainSeconds });
-  await deferral.drain(config.drainSeconds * 1000);
+  const drainMs = config.drainSeconds * 1000;
+  // What is kept in the end may open no delivery any more: both drain at once.
+  await Promise.all([deferral.drain(drainMs), agent.drain(drainMs)]);
   await agent.close();
   await endpoint.close();
   await deferral.close();

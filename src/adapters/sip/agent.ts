@@ -59,6 +59,8 @@ export interface SipAgent {
    */
   serve(): void;
   counts(): ReturnType<TransactionLayer['counts']> & ReturnType<SipTransports['counts']>;
+  /** Resolves when no request that is passed on waits for its answer, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -266,6 +268,7 @@ export async function openSipAgent(
       }
     },
     counts: () => ({ ...open.counts(), ...transports.counts() }),
+    drain: passing.drain,
     async close() {
       registration.close();
       open.close();

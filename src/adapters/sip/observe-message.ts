@@ -5,12 +5,12 @@
 import { depositKey, depositOf, expiryOf, MESSAGE_BYTES_MAX } from '../../deferral/deposit.ts';
 import type { Outcome } from '../../engine/input.ts';
 import { depositView } from '../../projections/deposits.ts';
-import { forwardingRefusal, relayedResponse } from '../../wire/sip/forwarding.ts';
+import { forwardingRefusal } from '../../wire/sip/forwarding.ts';
 import { parseExpires } from '../../wire/sip/headers.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { depositVerdict, type Headers, unknownVerdict, type Verdict } from './answer.ts';
-import type { Arrived, ForwardMessage } from './forward/forward-contract.ts';
+import type { Arrived, Forwarded, ForwardMessage } from './forward/forward-contract.ts';
 import { loopToken } from './forward/pass-on.ts';
 import { isInReach } from './forward/reach.ts';
 import { recentMessages } from './forward/recent-messages.ts';
@@ -23,6 +23,8 @@ export type ObserveMessage = (
   account: string,
   respond: (verdict: Verdict) => void,
 ) => Promise<void>;
+
+type Answered = Extract<Forwarded, { kind: 'answered' }>;
 
 interface Arrival extends Arrived {
   readonly transaction: ServerTransaction;
@@ -121,7 +123,7 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
       late = true;
       withdrawLate();
     });
-    if (forwarded.kind === 'answered') return passBack(arrival, forwarded.response);
+    if (forwarded.kind === 'answered') return passBack(arrival, forwarded);
     onForwarded?.({ outcome: 'deferred', status: forwarded.status });
     const { verdict, id } = await deferUndelivered(arrival);
     deferred = id;
@@ -129,12 +131,11 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
     return { verdict, kept: verdict.status !== 500 };
   }
 
-  function passBack({ transaction, respond }: Arrival, response: SipMessage) {
-    const status = statusOf(response);
-    onForwarded?.({ outcome: 'relayed', status });
-    const octets = relayedResponse(response);
-    // RFC 3261 §16.7 step 6: a 503 would say that nothing at all can be sent here.
-    if (octets === undefined || status === 503) respond({ status: status === 503 ? 500 : status });
+  function passBack({ transaction, respond }: Arrival, { response, octets }: Answered) {
+    const said = statusOf(response);
+    onForwarded?.({ outcome: 'relayed', status: said });
+    const status = said === 503 ? 500 : said;
+    if (octets === undefined) respond({ status });
     else if (transaction.respond(octets, status)) {
       signals.sent(octets, evidenceOf(transaction.source));
     }
@@ -170,13 +171,12 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
     const { forwardMessage } = options.passing;
     // RFC 3261 §16.3 step 5: a proxy that cannot do what is required of it is none.
     const mayForward = forwardMessage && request.first('proxy-require') === undefined;
-    if (mayForward && (await isInReach(views, account, at)))
-      return forward(arrival, forwardMessage);
-    return defer(arrival);
+    if (!mayForward || !(await isInReach(views, account, at))) return defer(arrival);
+    return options.passing.during(forward(arrival, forwardMessage));
   };
 }
 
-/** RFC 3428 §7, and §3.3 of our decisions: it is not to be kept. */
+/** RFC 3428 §7: delivered at once, or not at all. */
 function isNowOrNever(request: SipMessage): boolean {
   return parseExpires(request.first('expires') ?? '') === 0;
 }

@@ -125,14 +125,18 @@ export function forwardedCancel(invite: Uint8Array, came?: SipMessage): Uint8Arr
 
 /**
  * Octets of a response as it is passed back: without the top Via, which is ours (RFC 3261 §16.7 step
- * 3). `undefined`: no other is left, so it is for ourselves.
+ * 3), and without headers that `drop` picks. `undefined`: no other Via is left, so it is for us.
  */
-export function relayedResponse(response: SipMessage): Uint8Array | undefined {
+export function relayedResponse(
+  response: SipMessage,
+  drop?: (name: string) => boolean,
+): Uint8Array | undefined {
   const [top, ...lines] = fieldsOf(response, 'via');
   const [, ...others] = splitList(response.first('via') ?? '');
   if (!top || (others.length === 0 && lines.length === 0)) return undefined;
   const edit = others.length === 0 ? removal(top) : valueEdit(top, others.join(', '));
-  return edited(response.octets, [edit, ...lengthEdits(response)]);
+  const dropped = response.fields.filter(({ name }) => drop?.(name)).map(removal);
+  return edited(response.octets, [edit, ...dropped, ...lengthEdits(response)]);
 }
 
 /** Whether a response is for somebody else: behind the top Via, ours, there is another. */

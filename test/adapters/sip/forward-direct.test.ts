@@ -31,13 +31,15 @@ describe('without a next hop: straight to the contact', () => {
     registered = true;
     stage.sender.send(message('m1', { ...NETWORK, ...headers }));
     const forwarded = await client.next();
-    client.send(answerTo(forwarded, '200 OK'));
-    expect(statusOf(await stage.sender.next())).toBe(200);
-    return { forwarded: String(forwarded), client };
+    client.send(answerTo(forwarded, '200 OK', ['P-Asserted-Identity: <sip:alice@example.org>']));
+    const answer = String(await stage.sender.next());
+    expect(statusOf(answer)).toBe(200);
+    return { forwarded: String(forwarded), client, answer };
   }
 
   test('the Request-URI is the contact, the newest of several [RFC 3261 §16.5, A-37]', async () => {
-    const { forwarded, client } = await received({}, true);
+    const { forwarded, client, answer } = await received({}, true);
+    expect(headerOf(answer, 'P-Asserted-Identity')).toBe('<sip:alice@example.org>');
     expect(forwarded).toContain(`MESSAGE sip:alice@127.0.0.9:${client.local.port} SIP/2.0\r\n`);
     expect(headerOf(forwarded, 'P-Asserted-Identity')).toBe('<sip:bob@example.org>');
     expect(headerOf(forwarded, 'P-Access-Network-Info')).not.toBe('');
@@ -45,6 +47,7 @@ describe('without a next hop: straight to the contact', () => {
 
   test("to who is not trusted goes nothing of the network's [RFC 3325 §7, RFC 7315 §4]", async () => {
     const open = await received({}, false);
+    expect(headerOf(open.answer, 'P-Asserted-Identity')).toBe('');
     expect(headerOf(open.forwarded, 'P-Asserted-Identity')).toBe('<sip:bob@example.org>');
     expect(headerOf(open.forwarded, 'P-Access-Network-Info')).toBe('');
     await stage.close();

@@ -234,6 +234,19 @@ describe('passed on in vain: kept', () => {
   });
 });
 
+test('a drain waits for the answer of a client that is asked', async () => {
+  stage = await forwardStage();
+  await stage.online();
+  stage.sender.send(message('m1'));
+  const core = await stage.core();
+  const forwarded = await core.next();
+  stage.drain();
+  const drained = stage.agent.drain(10_000);
+  core.send(answerTo(forwarded, '200 OK'));
+  await drained;
+  expect(statusOf(await stage.sender.next())).toBe(200);
+});
+
 describe('the same message again', () => {
   test('by another way while the client is asked: asked once, one answer for both', async () => {
     stage = await forwardStage();

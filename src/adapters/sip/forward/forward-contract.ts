@@ -32,8 +32,12 @@ export interface ForwardSettings {
 }
 
 export type Forwarded =
-  /** The answer is the sender's. */
-  | { readonly kind: 'answered'; readonly response: SipMessage }
+  /** The answer is the sender's; `octets` as it goes there, absent when it cannot go as it is. */
+  | {
+      readonly kind: 'answered';
+      readonly response: SipMessage;
+      readonly octets: Uint8Array | undefined;
+    }
   /** 408: nobody answered; 503: nobody could be reached; 480: no way is known. */
   | { readonly kind: 'undelivered'; readonly status: number };
 
@@ -73,4 +77,8 @@ export interface Forwarding {
   readonly relay: RelayInvite;
   /** Absent: every MESSAGE is deferred. */
   readonly forwardMessage?: ForwardMessage;
+  /** Counts as under way until it is done. */
+  during(work: Promise<void>): Promise<void>;
+  /** Resolves when nothing is under way, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
 }

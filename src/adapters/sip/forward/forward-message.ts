@@ -1,8 +1,10 @@
 /** A MESSAGE for a client that is there: passed on, and its one answer waited for (RFC 3428 §7). */
 import type { Signals } from '../../../deferral/signals.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { statusOf } from '../push/push-context.ts';
+import type { OutgoingCallbacks } from '../routing/send-request.ts';
 import type { Forwarded, ForwardMessage, ForwardSettings } from './forward-contract.ts';
 import type { PassOn } from './pass-on.ts';
 
@@ -20,10 +22,13 @@ export function forwardMessage(context: {
 }): ForwardMessage {
   const { signals, passOn, settings, timer } = context;
 
-  function outcomeOf(response: SipMessage): Forwarded {
+  function outcomeOf(response: SipMessage, hop: Hop): Forwarded {
     const status = statusOf(response);
     const undelivered = NEVER_PASSED_BACK.has(status) || settings.deferOn.has(status);
-    return undelivered ? { kind: 'undelivered', status } : { kind: 'answered', response };
+    if (undelivered) return { kind: 'undelivered', status };
+    // RFC 3261 §16.7 step 6: a 503 would say that nothing at all can be sent here.
+    const octets = status === 503 ? undefined : passOn.response(response, hop);
+    return { kind: 'answered', response, octets };
   }
 
   return (arrived, passing, onLate) =>
@@ -37,16 +42,17 @@ export function forwardMessage(context: {
         resolve(outcome);
       };
       stopGuard = timer(settings.seconds * 1000, () => end({ kind: 'undelivered', status: 408 }));
-      passOn(arrived, passing, {
+      const callbacks: OutgoingCallbacks = {
         onProvisional: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
         onFinal(response, hop) {
           signals.received(response.octets, evidenceOf(hop));
           if (over && statusOf(response) < 300) onLate();
-          end(outcomeOf(response));
+          end(outcomeOf(response, hop));
         },
         onTimeout: () => end({ kind: 'undelivered', status: 408 }),
         onUnreachable: () => end({ kind: 'undelivered', status: 503 }),
-      }).then((isOn) => {
+      };
+      passOn.request(arrived, passing, callbacks).then((isOn) => {
         if (!isOn) end({ kind: 'undelivered', status: 480 });
       }, reject);
     });

@@ -1,6 +1,7 @@
 /** What passes through this server, put together. */
 import type { Signals } from '../../../deferral/signals.ts';
 import type { Clock, Identifiers } from '../../../engine/ports.ts';
+import { within } from '../../../engine/within.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import type { Router } from '../routing/route.ts';
 import type { SendRequest } from '../routing/send-request.ts';
@@ -24,9 +25,17 @@ export function openForwarding(context: {
   timer(delayMs: number, callback: () => void): () => void;
 }): Forwarding {
   const { forwarding: settings } = context;
+  const open = new Set<Promise<void>>();
   const passOn = passingOn({ ...context, own: ownRoute(context.listening) });
   return {
     relay: relayInvites({ ...context, passOn }),
+    during(work) {
+      open.add(work);
+      return work.finally(() => open.delete(work));
+    },
+    async drain(withinMs) {
+      await within(context.clock, withinMs, Promise.allSettled(open));
+    },
     ...(settings ? { forwardMessage: forwardMessage({ ...context, passOn, settings }) } : {}),
   };
 }

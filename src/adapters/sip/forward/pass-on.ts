@@ -2,7 +2,14 @@
 import { hex } from '../../../engine/identity.ts';
 import type { Clock, Identifiers } from '../../../engine/ports.ts';
 import { asksForPrivacy } from '../../../wire/mime/relevant-headers.ts';
-import { forwardedRequest, type Target, targetOf } from '../../../wire/sip/forwarding.ts';
+import {
+  forwardedRequest,
+  relayedResponse,
+  type Target,
+  targetOf,
+} from '../../../wire/sip/forwarding.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import { viaOf } from '../push/push-requests.ts';
@@ -11,18 +18,21 @@ import type { OutgoingCallbacks, SendRequest } from '../routing/send-request.ts'
 import type { Arrived, Passing } from './forward-contract.ts';
 import type { OwnRoute } from './own-route.ts';
 
-/** False: no way is known, or it was given up; nothing is called back. */
-export type PassOn = (
-  arrived: Arrived,
-  passing: Passing,
-  callbacks: OutgoingCallbacks,
-) => Promise<boolean>;
+export interface PassOn {
+  /** False: no way is known, or it was given up; nothing is called back. */
+  request(arrived: Arrived, passing: Passing, callbacks: OutgoingCallbacks): Promise<boolean>;
+  /** Octets of what came back by this hop; `undefined`: it is not for who asked. */
+  response(response: SipMessage, hop: Hop): Uint8Array | undefined;
+}
 
 const BRANCH_OCTETS = 12;
 const COOKIE = 'z9hG4bK';
 /** What only the network may read (RFC 7315 §4, RFC 5502), credentials included. */
 const NETWORK_ONLY =
   /^(p-(access-network-info|charging-.*|visited-network-id|served-user|user-database)|.*authorization)$/;
+
+/** What only the network may say (RFC 3325 §5, RFC 7315 §4). */
+const NETWORK_SAYS = /^p-(asserted-identity|asserted-service|charging-.*)$/;
 
 /** What stands at the end of our branches for a request that is described by this text. */
 export function loopToken(identity: Pick<OwnIdentity, 'branchOf'>, text: string): string {
@@ -55,15 +65,19 @@ export function passingOn(context: {
     }
   }
 
-  return async (arrived, { account, loop, isOff }, callbacks) => {
-    const { request, source } = arrived;
+  async function request(
+    arrived: Arrived,
+    { account, loop, isOff }: Passing,
+    callbacks: OutgoingCallbacks,
+  ): Promise<boolean> {
+    const { request: came, source } = arrived;
     const way = await wayOf(arrived, account);
     if (!way || isOff?.()) return false;
-    const method = request.start.kind === 'request' ? request.start.method : '';
+    const method = came.start.kind === 'request' ? came.start.method : '';
     const { hops, routes } = way;
     // RFC 3261 §19.1.1: a contact may have headers, a Request-URI may not.
     const target = { uri: way.requestUri.split('?', 1)[0] ?? way.requestUri, routes };
-    const hidden = asksForPrivacy(request);
+    const hidden = asksForPrivacy(came);
     /** RFC 3325 §7: to who is not trusted. */
     const isPrivate = (name: string): boolean =>
       (hidden && name === 'p-asserted-identity') || NETWORK_ONLY.test(name);
@@ -75,11 +89,20 @@ export function passingOn(context: {
           const branch = `${COOKIE}${hex(identifiers.random(BRANCH_OCTETS))}${loop}`;
           const drop = context.trusted(hop.host) ? undefined : { drop: isPrivate };
           const forwarding = { source, via: viaOf(hop), branch, target, ...drop };
-          return { octets: forwardedRequest(request, forwarding), branch };
+          return { octets: forwardedRequest(came, forwarding), branch };
         },
       },
       callbacks,
     );
     return true;
+  }
+
+  return {
+    request,
+    response: (response, hop) =>
+      relayedResponse(
+        response,
+        context.trusted(hop.host) ? undefined : (name) => NETWORK_SAYS.test(name),
+      ),
   };
 }

@@ -4,14 +4,10 @@
  * ACK, BYE and UPDATE, goes past us: there is no Record-Route of ours.
  */
 
+import { accountName } from '../../../deferral/account.ts';
 import type { Signals } from '../../../deferral/signals.ts';
 import type { Clock } from '../../../engine/ports.ts';
-import {
-  forwardedCancel,
-  forwardingRefusal,
-  loopFields,
-  relayedResponse,
-} from '../../../wire/sip/forwarding.ts';
+import { forwardedCancel, forwardingRefusal, loopFields } from '../../../wire/sip/forwarding.ts';
 import { parseTokens } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
@@ -68,9 +64,9 @@ export function relayInvites(context: {
       stopTimerC = clock.timer(TIMER_C_MS, () => cancelNow(relay));
     }
 
-    function back(response: SipMessage): void {
+    function back(response: SipMessage, hop: Hop): void {
       const status = statusOf(response);
-      const octets = relayedResponse(response);
+      const octets = passOn.response(response, hop);
       if (octets === undefined) respond({ status });
       else if (transaction.respond(octets, status)) {
         signals.sent(octets, evidenceOf(transaction.source));
@@ -87,12 +83,12 @@ export function relayInvites(context: {
         // RFC 3261 §16.7 step 5: a 100 is between neighbours.
         if (statusOf(response) === 100) return;
         armTimerC();
-        back(response);
+        back(response, hop);
       },
       onFinal(response, hop) {
         stopTimerC();
         received(response, hop);
-        if (statusOf(response) !== 503) return back(response);
+        if (statusOf(response) !== 503) return back(response, hop);
         // RFC 3261 §16.7 step 6: it would say that nothing at all can be sent here.
         respond({ status: 500, headers: retryAfter(response) });
       },
@@ -123,7 +119,8 @@ export function relayInvites(context: {
       const asserted = request
         .all('p-asserted-identity')
         .flatMap((line) => parseNameAddrs(line) ?? []);
-      return asserted.some(({ uri }) => uri === identity.imAddress);
+      const store = accountName(identity.imAddress);
+      return asserted.some(({ uri }) => accountName(uri) === store);
     },
 
     async invite(transaction, arrived, { account, respond }) {
@@ -135,7 +132,7 @@ export function relayInvites(context: {
       const relay: Relay = { attempt: undefined, cancelled: false };
       relays.set(transaction, relay);
       const passing = { account, loop, isOff: () => relay.cancelled };
-      const isOn = await passOn(arrived, passing, relaying(transaction, relay, respond));
+      const isOn = await passOn.request(arrived, passing, relaying(transaction, relay, respond));
       if (!isOn && !relay.cancelled) respond({ status: 480 });
     },
 
