@@ -152,7 +152,6 @@ test('the core is believed as it stands', async () => {
 test.each([
   ['a wrong password', { username: 'alice', password: 'guess' }],
   ['an unknown user', { username: 'mallory' }],
-  ['an answer for another Request-URI', { username: 'alice', uri: BOB }],
 ])('%s → the same challenge', async (_, as) => {
   const line = await strangers();
   const request = register('w1', LARGE);
@@ -161,6 +160,19 @@ test.each([
   expect(statusOf(again)).toBe(401);
   expect(again).not.toContain('stale');
   expect(headerOf(again, 'WWW-Authenticate')).not.toBe(headerOf(challenged, 'WWW-Authenticate'));
+});
+
+test('credentials for another Request-URI → 400, save of a REGISTER [RFC 7616 §3.4.6]', async () => {
+  const line = await strangers();
+  const message = sipRequest('MESSAGE', 'u1', LARGE, { body: 'hi' });
+  const misplaced = { username: 'bob', uri: BOB };
+  const challenged = await ask(line, message);
+  const said = authorized(anew(message, 'u2'), challenged, misplaced);
+  expect(statusOf(await ask(line, said))).toBe(400);
+  const request = register('u3', LARGE);
+  const registrar = { username: 'alice', uri: 'sip:192.0.2.1:5060' };
+  const next = authorized(anew(request, 'u4'), await ask(line, request), registrar);
+  expect(statusOf(await ask(line, next))).toBe(200);
 });
 
 test('known or not, a user costs the same sums', async () => {

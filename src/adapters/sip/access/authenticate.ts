@@ -9,7 +9,7 @@ import {
   renderChallenge,
 } from '../../../wire/sip/digest-fields.ts';
 import { type Hop, isReliable } from '../../../wire/sip/hop.ts';
-import type { SipMessage } from '../../../wire/sip/message.ts';
+import type { RequestLine, SipMessage } from '../../../wire/sip/message.ts';
 import { equalUris, parseUri } from '../../../wire/sip/uri.ts';
 import type { Verdict } from '../answer.ts';
 import type { CredentialsOf } from './credentials.ts';
@@ -17,6 +17,8 @@ import type { Nonces } from './nonces.ts';
 
 export type Authentication =
   | { readonly kind: 'proved'; readonly username: string }
+  /** By who knows the password, for another Request-URI. */
+  | { readonly kind: 'misplaced' }
   /** `guessed`: credentials came, and were wrong. */
   | {
       readonly kind: 'challenged';
@@ -69,9 +71,8 @@ export function authentication(options: {
     const expected = expectedResponse(credentials, assumed, { method, hash });
     const isRight = expected !== undefined && isSame(expected, response) && ha1 !== undefined;
     // Without qop there is no count, and what was heard once could be said again and again.
-    if (!isRight || protection?.qop !== 'auth' || !isSameUri(uri, start.uri)) {
-      return challenged(!isRight, false);
-    }
+    if (!isRight || protection?.qop !== 'auth') return challenged(!isRight, false);
+    if (!isFor(start, uri)) return { kind: 'misplaced' };
     if (!nonces.isFresh(nonce)) return challenged(false, true);
     const answer = { user: username, nonce, nc: Number.parseInt(protection.nc, 16) };
     const counted = nonces.count(answer, tagFor(request));
@@ -89,8 +90,12 @@ function isSame(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** RFC 7616 §3.4.6: otherwise the answer to one request would serve for another. */
-function isSameUri(said: string, asked: string): boolean {
-  const [left, right] = [parseUri(said), parseUri(asked)];
-  return said === asked || (left !== undefined && right !== undefined && equalUris(left, right));
+/**
+ * RFC 7616 §3.4.6: otherwise a message for one could be made one for another. Whom a REGISTER is
+ * for says To alone, and clients differ in which name of the registrar they hash.
+ */
+function isFor({ method, uri }: RequestLine, said: string): boolean {
+  if (method === 'REGISTER' || said === uri) return true;
+  const [left, right] = [parseUri(said), parseUri(uri)];
+  return left !== undefined && right !== undefined && equalUris(left, right);
 }

@@ -90,6 +90,9 @@ export function gate(options: {
       const reason = guessed ? 'wrong credentials' : 'not authenticated';
       return { kind: 'refused', reason, section: 'RFC 3261 §22.1', verdicts, guessed };
     }
+    if (proved.kind === 'misplaced') {
+      return refused('credentials for another URI', 'RFC 7616 §3.4.6', { status: 400 });
+    }
     const account = accountOfUser(proved.username);
     if (account === undefined || !mayAsk(account, method, request)) {
       return refused('another identity', 'RFC 3261 §22.1', { status: 403 });
