@@ -255,7 +255,7 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
     });
 
     test('strangers have few connections, handshakes included', async () => {
-      const limits = { untrustedPerAddressMax: 2 };
+      const limits = { untrustedPerAddressMax: 2, vouchedMax: 1 };
       const stage = await open(LISTEN, { tls: server, limits, trusted: () => false });
       const { port } = hopTo(stage);
       const sockets = [1, 2, 3, 4].map(() => connectTcp({ port, host: '127.0.0.1' }));
@@ -268,8 +268,23 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
       await until(() => stage.messages.length === 1);
       // Who proved who it is makes room for others.
       stage.transports.vouch(stage.messages[0]?.source ?? hopTo(stage));
+      (await client(stage)).write(octets);
       await client(stage);
-      await client(stage);
+      expect(stage.transports.counts().connections).toBe(3);
+      // Not for all of them: the core must find room, too.
+      await until(() => stage.messages.length === 2);
+      stage.transports.vouch(stage.messages[1]?.source ?? hopTo(stage));
+      expect((await client(stage)).destroyed).toBe(true);
+    });
+
+    test('who has a certificate of our roots is no stranger', async () => {
+      const limits = { untrustedPerAddressMax: 1 };
+      const stage = await open(LISTEN, { tls: server, limits, trusted: () => false });
+      const identity = { cert: readFileSync(peer.certificate), key: readFileSync(peer.key) };
+      for (let count = 1; count <= 3; count += 1) {
+        (await client(stage, identity)).write(octets);
+        await until(() => stage.messages.length === count);
+      }
       expect(stage.transports.counts().connections).toBe(3);
     });
 

@@ -1,8 +1,10 @@
 /** What waits for a client is pushed over the connection that it registered by, on any transport. */
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { TRANSPORT_LIMITS } from '../../../src/adapters/sip/transport/transport-contract.ts';
 import type { SipTransport } from '../../../src/wire/sip/hop.ts';
 import { type Certificates, certificates, withoutOpenssl } from '../../controls/certificates.ts';
+import { anew, authorized, clients } from '../../controls/digest-client.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
 import {
   register,
@@ -118,4 +120,32 @@ test('a WebSocket that is gone: the push is not sent, and tried again when the c
   expect(taken).toMatch(/^SIP\/2\.0 202 /);
   await ask(other, register('r2', { ...via(other, 'r2'), Contact, CSeq: '2 REGISTER' }));
   expect(await other.next()).toMatch(/^INVITE /);
+});
+
+test('who authenticated is no stranger: more of them from one address than of strangers', async () => {
+  const listen = ['ws://127.0.0.1:0'];
+  const stage = await sipAgentStage({
+    listen,
+    trusted: () => false,
+    access: { clients: clients() },
+  });
+  closing.push(() => stage.close());
+  const port = stage.agent.listening[0]?.port ?? 0;
+  const come = async (): Promise<SipLine> => {
+    const line = await sipLine({ transport: 'ws', host: '127.0.0.1', port });
+    closing.push(() => line.close());
+    return line;
+  };
+  const strangersMax = TRANSPORT_LIMITS.untrustedPerAddressMax;
+  for (let count = 0; count < strangersMax + 2; count += 1) {
+    const line = await come();
+    const request = register(`r${count}`, via(line, `r${count}`));
+    const challenged = await ask(line, request);
+    expect(challenged).toMatch(/^SIP\/2\.0 401 /);
+    const proof = authorized(anew(request, `p${count}`), challenged, { username: 'alice' });
+    expect(await ask(line, proof)).toMatch(/^SIP\/2\.0 200 /);
+  }
+  for (let count = 0; count < strangersMax; count += 1) await come();
+  await expect(come()).rejects.toThrow();
+  expect(stage.agent.counts().connections).toBe(2 * strangersMax + 2);
 });

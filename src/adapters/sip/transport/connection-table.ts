@@ -65,6 +65,7 @@ export function connectionTable(
   let toldMs = Number.NEGATIVE_INFINITY;
   let untold = 0;
   let lastId = 0;
+  let vouched = 0;
   let stopSweep: (() => void) | undefined;
 
   function add(transport: StreamTransport, socket: Socket, facts: Facts): Connection {
@@ -75,6 +76,7 @@ export function connectionTable(
       peer: `${transport}://${peer}`,
       link: socket,
       stage: 'opening',
+      vouched: false,
       source: undefined,
       activeMs: clock.now(),
       partialMs: undefined,
@@ -100,6 +102,7 @@ export function connectionTable(
       if (byPeer[transport].get(key) === connection) byPeer[transport].delete(key);
     }
     connection.leave();
+    if (connection.vouched) vouched -= 1;
     connection.held = undefined;
     const cause = link.errored?.message ?? 'the connection was closed';
     for (const { resolve } of held ?? []) resolve(unsent(connection, cause));
@@ -108,6 +111,14 @@ export function connectionTable(
   function alias(connection: Connection, key: string): void {
     connection.keys.push(key);
     byPeer[connection.transport].set(key, connection);
+  }
+
+  function vouch(id: number): void {
+    const connection = byId.get(id);
+    if (connection === undefined || connection.vouched || vouched >= limits.vouchedMax) return;
+    vouched += 1;
+    connection.vouched = true;
+    connection.leave();
   }
 
   function drop(connection: Connection, why: string): void {
@@ -215,7 +226,10 @@ export function connectionTable(
       connection.stage = 'open';
       connection.activeMs = clock.now();
       const source = sourceOf(connection);
-      if (peerNames?.length) connection.source = { ...source, peerNames };
+      if (peerNames?.length) {
+        connection.source = { ...source, peerNames };
+        vouch(connection.id);
+      }
       if (connection.incoming) alias(connection, peerKey(source, undefined));
       connection.held = undefined;
       for (const { octets, resolve } of held ?? []) void write(connection, octets).then(resolve);
@@ -237,7 +251,7 @@ export function connectionTable(
       connection.stage = 'deaf';
       clock.timer(limits.lingerMs, () => connection.link.destroySoon());
     },
-    vouch: (id) => byId.get(id)?.leave(),
+    vouch,
     total: () => byId.size,
     counts: () => ({ ...counts }),
     async close() {

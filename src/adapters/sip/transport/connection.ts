@@ -37,6 +37,8 @@ export interface Connection {
   link: Link;
   /** `opening`: a handshake goes on. `deaf`: nothing is read any more. */
   stage: 'opening' | 'open' | 'deaf';
+  /** A stranger's, that proved who it is. */
+  vouched: boolean;
   source: Hop | undefined;
   /** When octets last went either way; while opening, when that began. */
   activeMs: number;

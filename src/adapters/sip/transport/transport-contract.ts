@@ -19,6 +19,8 @@ export interface TransportLimits {
   readonly untrustedMax: number;
   /** The same, from one address. */
   readonly untrustedPerAddressMax: number;
+  /** Connections of peers that authenticated; more count as strangers', to leave room for the core. */
+  readonly vouchedMax: number;
   /** A connection on which nothing moves is closed; RFC 5626 §4.4.1: pings come every 95-120 s. */
   readonly idleMs: number;
   /** From the first octet of a message to its last: 64*T1, when its sender has given up anyway. */
@@ -41,6 +43,7 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   connectionsMax: 10_000,
   untrustedMax: 256,
   untrustedPerAddressMax: 16,
+  vouchedMax: 9_000,
   idleMs: 600_000,
   messageWithinMs: 32_000,
   connectWithinMs: 10_000,
