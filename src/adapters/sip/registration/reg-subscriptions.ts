@@ -13,7 +13,8 @@ import type { SipMessage } from '../../../wire/sip/message.ts';
 import type { SubscriptionState } from '../../../wire/sip/notify.ts';
 import { evidenceOf, type ObserveOptions } from '../observe-options.ts';
 import { statusOf } from '../push/push-context.ts';
-import type { Routing } from '../routing/open-routing.ts';
+import type { Router } from '../routing/route.ts';
+import type { SendRequest } from '../routing/send-request.ts';
 import { dueTimes } from './due-times.ts';
 import { renderSubscribe } from './subscribe-requests.ts';
 
@@ -31,6 +32,8 @@ export interface RegSubscription {
   dialog: Dialog | undefined;
   /** Of the last document that was taken (RFC 3680 §5.2). */
   version: number | undefined;
+  /** A document before the last one was missed: the full state is wanted. */
+  needsFull: boolean;
   /** Accounts that the documents spoke of as registered. */
   identities: ReadonlySet<string>;
   /** A SUBSCRIBE has no answer yet. */
@@ -90,7 +93,10 @@ export interface RegSubscriptionsOptions
     'clock' | 'views' | 'signals' | 'identity' | 'identifiers' | 'domain'
   > {
   /** There once the server is open. */
-  routing(): Pick<Routing, 'router' | 'sendRequest'>;
+  routing(): {
+    readonly router: Pick<Router, 'toSubscriber' | 'toUri'>;
+    readonly sendRequest: SendRequest;
+  };
   onRegEvent?(outcome: RegEventOutcome): void;
   onFault(where: string, fault: unknown): void;
 }
@@ -104,6 +110,8 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
   const random = (octets: number): string => hex(identifiers.random(octets));
 
   function fallDue(subscription: RegSubscription): void {
+    // Its answer says what comes next.
+    if (subscription.asking) return;
     // The dialog comes with the NOTIFY; without one there is none (RFC 6665 §4.1.2.4).
     if (subscription.granted && !subscription.dialog) {
       tell('failed');
@@ -130,6 +138,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
       cseq: 0,
       dialog: undefined,
       version: undefined,
+      needsFull: false,
       identities: new Set([account]),
       asking: false,
       granted: false,
@@ -172,7 +181,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
   /** A first SUBSCRIBE, or one that refreshes; nobody asks for a user who is not registered. */
   async function ask(subscription: RegSubscription): Promise<void> {
     const { account, dialog, callId, localTag } = subscription;
-    if (subscription.asking || !isCurrent(subscription)) return;
+    if (!isCurrent(subscription)) return;
     subscription.asking = true;
     const at = clock.now();
     if (!isRegistered(await views.get(registrationView, account), at)) return forget(subscription);
@@ -181,6 +190,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
     const hops = dialog ? await router.toUri(nextHopUri(dialog), account, at) : (route?.hops ?? []);
     subscription.cseq += 1;
     subscription.askedAt = at;
+    subscription.needsFull = false;
     const { cseq, expiresSeconds } = subscription;
     const asked = { account, callId, localTag, cseq, expiresSeconds, dialog };
     const routes = route?.routes ?? [];
@@ -245,6 +255,10 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
 
   function lasts(subscription: RegSubscription, expiresMs: number): void {
     subscription.failures = 0;
+    if (subscription.needsFull) {
+      due.set(subscription, subscription.askedAt + ASK_AGAIN_MS);
+      return;
+    }
     const isLong = expiresMs > 2 * REFRESH_BEFORE_MS;
     const refreshInMs = isLong ? expiresMs - REFRESH_BEFORE_MS : expiresMs / 2;
     due.set(subscription, clock.now() + Math.max(refreshInMs, ASK_AGAIN_MS));
@@ -261,7 +275,7 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
       if (subscription === undefined && byAccount.size >= SUBSCRIPTIONS_MAX) return tell('tooMany');
       if (subscription === undefined) await inBackground(open(account), ask);
       // One that waits after a failure has a new reason to ask.
-      else if (subscription.failures > 0 && !subscription.dialog) {
+      else if (!subscription.asking && subscription.failures > 0 && !subscription.dialog) {
         await inBackground(subscription, ask);
       }
     },
@@ -273,8 +287,8 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
       if (!isCurrent(subscription)) return;
       const soonest = subscription.askedAt + ASK_AGAIN_MS;
       if (state !== 'terminated') {
-        if (expiresMs !== undefined) lasts(subscription, expiresMs);
-        if (needsFull) due.set(subscription, soonest);
+        if (needsFull) subscription.needsFull = true;
+        if (needsFull || expiresMs !== undefined) lasts(subscription, expiresMs ?? 0);
         return;
       }
       tell('terminated');
