@@ -146,6 +146,8 @@ export function observe(
       headers: [
         ['Allow', allowed],
         ['Accept', `${SDP}, message/sip, text/plain`],
+        ['Accept-Encoding', 'identity'],
+        ['Accept-Language', '*'],
         ['Supported', 'timer'],
       ],
     });

@@ -20,6 +20,12 @@ export const DIALOG_CAPABILITIES: Headers = [
   ['Supported', 'timer'],
 ];
 
+/** RFC 3261 §14.2, §20.43: a person who looks into it should learn why. */
+const UNCHANGED: Verdict = {
+  status: 488,
+  headers: [['Warning', '399 im-store "the session of a push stays as it was offered"']],
+};
+
 /** A refresh that is agreed to: what its 2xx says, and what the log will hold. */
 export interface AgreedRefresh {
   readonly headers: Headers;
@@ -59,11 +65,11 @@ function negotiate(
   if (request.body.length === 0 && methodOf(request) === 'UPDATE') return { isOffer: false };
   const ours = push.description(session.delivery);
   // RFC 3261 §14.2: an INVITE without an offer asks for ours.
-  if (request.body.length === 0) return ours ? { isOffer: true, body: ours } : { status: 488 };
+  if (request.body.length === 0) return ours ? { isOffer: true, body: ours } : UNCHANGED;
   const type = parseMediaType(request.first('content-type') ?? SDP)?.name;
   if (type !== SDP) return { status: 415, headers: [['Accept', SDP]] };
   const peer = push.peer(session.delivery);
-  if (!ours || !peer || !keepsSession(request.body, peer, session)) return { status: 488 };
+  if (!ours || !peer || !keepsSession(request.body, peer, session)) return UNCHANGED;
   return { isOffer: false, body: answerTo(request.body, ours, peer) };
 }
 
