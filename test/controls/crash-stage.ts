@@ -117,7 +117,8 @@ export async function crashStage(options: {
   const { launcher, name, journal, below, onStep } = options;
   const data = await mkdtemp(join(tmpdir(), 'restante-crash-'));
   const store = join(data, 'store');
-  const args = ['--log-level', 'warn', '--journal', journal];
+  // Deposits go on while subscribers are registered, and each is to be stored and pushed.
+  const args = ['--log-level', 'warn', '--journal', journal, '--forward', 'off'];
   let server: Server = await startServer({ data, launcher, args });
   const { sipPort, msrpPort, httpPort } = server;
   const sender = await depositSender(sipPort, name);
