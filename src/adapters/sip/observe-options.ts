@@ -11,7 +11,7 @@ import type { Verdict } from './answer.ts';
 import type { ForwardedMessage, Forwarding, ForwardSettings } from './forward/forward-contract.ts';
 import { hostPort } from './host-port.ts';
 import type { OwnIdentity } from './own-identity.ts';
-import type { Registration } from './registration/open-registration.ts';
+import type { Registration } from './registration/registration.ts';
 
 /** What the observing side needs of the engine. */
 export interface ObserveOptions {

@@ -7,20 +7,8 @@ import { evidenceOf, type ObserveOptions } from '../observe-options.ts';
 import { observeNotify } from './observe-notify.ts';
 import { observeRegister } from './observe-register.ts';
 import { type RegSubscriptionsOptions, regSubscriptions } from './reg-subscriptions.ts';
+import type { Registration } from './registration.ts';
 import { registrationSubmitter } from './submit-registration.ts';
-
-export interface Registration {
-  register(request: SipMessage, source: Hop, respond: (verdict: Verdict) => void): Promise<void>;
-  /** Absent: nothing is subscribed to, and a NOTIFY is of no use here. */
-  readonly notify?: (
-    request: SipMessage,
-    source: Hop,
-    respond: (verdict: Verdict) => void,
-  ) => Promise<void>;
-  /** From now on registered users are asked about. */
-  start(): void;
-  close(): void;
-}
 
 export function openRegistration(
   options: ObserveOptions &
