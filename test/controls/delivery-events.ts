@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { type Chart, chart, type Stamped, type State } from '../../src/engine/decide.ts';
 import type { DeliveryContext } from '../../src/machines/delivery/context.ts';
-import type { Answer, DeliveryEvent } from '../../src/machines/delivery/events.ts';
+import type {
+  Answer,
+  DeliveryEvent,
+  InviteRefusedData,
+} from '../../src/machines/delivery/events.ts';
 import { deliveryMachine } from '../../src/machines/delivery/machine.ts';
 import { START_MS } from './histories.ts';
 import { numbered } from './mailbox-events.ts';
@@ -173,13 +177,35 @@ export function deliveryInput(
   return { type: move.type, id, at, data: dataFor(context, move, at) };
 }
 
+/** What a client or a proxy refuses with. */
+function refusalFor({ fresh, small }: DeliveryMove): InviteRefusedData {
+  const challenge = { lines: [`Digest realm="core", nonce="n${small}"`], stale: fresh };
+  const refusals: readonly InviteRefusedData[] = [
+    { status: 481 },
+    { status: 422, minSeSeconds: 3_600 },
+    { status: 491, retryAfterMs: 3_000 },
+    { status: fresh ? 401 : 407, challenge },
+  ];
+  return refusals[small] ?? { status: 480 };
+}
+
+/** `fresh`: a reliable response, the next of its dialog or one that was there before. */
+function progressFor(context: DeliveryContext, { fresh, yes, small }: DeliveryMove) {
+  if (!fresh) return yes ? { status: 183, allow: `INVITE, ${small}` } : { status: 180 };
+  const toTag = `fork${small % 2}`;
+  const last = context.early.find((dialog) => dialog.toTag === toTag)?.rseq ?? 0;
+  return { status: 183, toTag, rseq: last + (yes ? 1 : small - 1), inviteCseq: context.inviteCseq };
+}
+
 function dataFor(context: DeliveryContext, move: DeliveryMove, at: number): unknown {
   const { type, fresh, yes, small } = move;
   const due = (dueAt: number | null) => ({ dueAt: fresh ? (dueAt ?? at) : at - 1 });
   const example = deliveryExamples[type];
   switch (type) {
     case 'InviteProgressed':
-      return yes ? { status: 183, allow: `INVITE, ${small}` } : { status: 180 };
+      return progressFor(context, move);
+    case 'InviteRefused':
+      return { ...refusalFor(move), inviteCseq: fresh ? context.inviteCseq : 1 };
     case 'InviteAnswered':
       return {
         ...example,
@@ -197,8 +223,12 @@ function dataFor(context: DeliveryContext, move: DeliveryMove, at: number): unkn
       return { ...example, attempt: fresh, ...(yes ? {} : { takesBack: true }) };
     case 'RefreshDue':
       return due(context.refreshDueAt);
+    case 'SessionRefreshed':
+      return yes ? { refresher: fresh ? 'uac' : 'uas', sessionExpiresSeconds: 90 } : {};
     case 'SessionExpired':
-      return yes ? { status: 481 } : due(context.durationDueAt);
+      return yes ? refusalFor(move) : due(context.durationDueAt);
+    case 'ByeAnswered':
+      return yes ? refusalFor(move) : example;
     case 'GraceElapsed':
       return due(context.graceDueAt);
     default:

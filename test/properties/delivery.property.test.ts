@@ -4,6 +4,7 @@ import type { Decided, Stamped, State } from '../../src/engine/decide.ts';
 import { timerMarks } from '../../src/engine/decide.ts';
 import type { TimerMark } from '../../src/engine/recorded.ts';
 import type { DeliveryContext } from '../../src/machines/delivery/context.ts';
+import type { Answered, Credentials } from '../../src/machines/delivery/effects.ts';
 import {
   ACCOUNT,
   type DeliveryMove,
@@ -85,6 +86,9 @@ interface Bye {
   readonly surplus: boolean;
 }
 
+type Uses = { readonly [By in 'server' | 'proxy']?: Answered };
+
+const IN_DIALOG = new Set(['sendPrack', 'refreshSession', 'sendBye']);
 const CANNOT_GO_ON = new Set(['ChannelLost', 'SessionExpired', 'DeliveryInterrupted']);
 
 /** Whether the step may ask for the BYE of the dialog that is kept (A-30, T-11). */
@@ -92,6 +96,8 @@ function mayBye({ input, before, after }: Step): boolean {
   const { count, acknowledged, failed } = after.context;
   if (count !== null && count === acknowledged + failed) return true;
   if (CANNOT_GO_ON.has(input.type)) return true;
+  // Challenged, it goes out once more.
+  if (input.type === 'ByeAnswered' && before.value === 'bye') return true;
   return (
     input.type === 'InviteAnswered' && (before.value === 'cancelling' || isRefusal(input.data))
   );
@@ -173,18 +179,80 @@ describe('a delivery, whatever happens', () => {
     );
   });
 
-  it('numbers its requests in the dialog upwards [T-20]', () => {
+  it('numbers its requests in each dialog upwards, one by one [T-20]', () => {
     holds(
       fc.property(deliveryWays, (moves) => {
-        const run = left(walk(moves));
-        const numbers = run.steps
-          .flatMap(({ effects }) => effects)
-          .filter(
-            ({ name, params }) =>
-              name === 'refreshSession' || (name === 'sendBye' && !(params as Bye).surplus),
-          )
-          .map(({ params }) => (params as Bye).cseq);
-        expect(numbers).toEqual(numbers.map((_, index) => index + 2));
+        const last = new Map<string, number>();
+        for (const { effects, before, after } of left(walk(moves)).steps) {
+          // Another INVITE begins its dialogs anew.
+          if (after.context.inviteCseq > before.context.inviteCseq) last.clear();
+          for (const { name, params } of effects) {
+            const { cseq, dialog, surplus } = params as Bye;
+            if (!IN_DIALOG.has(name) || surplus) continue;
+            const known = last.get(dialog.toTag) ?? after.context.inviteCseq;
+            expect(cseq).toBe(known + 1);
+            last.set(dialog.toTag, cseq);
+          }
+        }
+      }),
+      numRuns,
+    );
+  });
+
+  it('acknowledges each reliable response once and in order, by dialog [RFC 3262 §4]', () => {
+    holds(
+      fc.property(deliveryWays, (moves) => {
+        const last = new Map<string, number>();
+        for (const { input, effects, before, after } of walk(moves).steps) {
+          if (after.context.inviteCseq > before.context.inviteCseq) last.clear();
+          for (const { name, params } of effects) {
+            if (name !== 'sendPrack') continue;
+            const { dialog, rseq } = params as Bye & { readonly rseq: number };
+            expect([input.type, rseq]).toEqual([
+              'InviteProgressed',
+              last.has(dialog.toTag) ? (last.get(dialog.toTag) ?? 0) + 1 : rseq,
+            ]);
+            last.set(dialog.toTag, rseq);
+          }
+        }
+        expect(walk(moves).state.context.early.length).toBeLessThanOrEqual(8);
+      }),
+      numRuns,
+    );
+  });
+
+  it('counts each use of a nonce; ACKs alone repeat that of their INVITE [RFC 7616 §3.4]', () => {
+    holds(
+      fc.property(deliveryWays, (moves) => {
+        let uses: Uses = {};
+        for (const { effects } of left(walk(moves)).steps) {
+          for (const { name, params } of effects) {
+            const { credentials } = params as { readonly credentials?: Credentials };
+            if (name === 'sendAck' || credentials === undefined) continue;
+            for (const by of ['server', 'proxy'] as const) {
+              const used = credentials[by];
+              if (!used) continue;
+              const known = uses[by];
+              const again = known?.lines === used.lines;
+              expect(used.nc).toBe(again ? known.nc + 1 : 1);
+              uses = { ...uses, [by]: used };
+            }
+          }
+        }
+      }),
+      numRuns,
+    );
+  });
+
+  it('answers refusals only so often: a handful of INVITEs, refreshes and BYEs', () => {
+    holds(
+      fc.property(deliveryWays, (moves) => {
+        const run = walk(moves);
+        // One 422, and each of two challengers once and once more for a stale nonce.
+        expect(asked(run, 'sendInvite').length).toBeLessThanOrEqual(6);
+        const interrupted = run.steps.filter(({ input }) => input.type === 'DeliveryInterrupted');
+        const byes = (asked(run, 'sendBye') as Bye[]).filter(({ surplus }) => !surplus);
+        expect(byes.length).toBeLessThanOrEqual((1 + interrupted.length) * 5);
       }),
       numRuns,
     );
@@ -200,7 +268,11 @@ describe('a delivery, whatever happens', () => {
               name === 'cancelInvite' && (params as { readonly progressed: boolean }).progressed,
           );
           if (!leaves) continue;
-          const past = steps.slice(0, index + 1).map(({ input }) => input.type);
+          // Another INVITE may have followed a refusal: this one is what it is about.
+          const asking = (at: number) =>
+            steps[at]?.effects.some((one) => one.name === 'sendInvite');
+          const since = steps.findLastIndex((_, at) => at <= index && asking(at));
+          const past = steps.slice(since + 1, index + 1).map(({ input }) => input.type);
           expect(past).toContain('InviteProgressed');
           expect(past).not.toContain('InviteAnswered');
           expect(past).not.toContain('InviteRefused');

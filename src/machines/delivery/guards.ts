@@ -1,10 +1,15 @@
 /** The questions that the chart asks of where a delivery stands and of what just came. */
 import { DUE, TIMER_EVENTS, TIMERS } from './asks.ts';
-import { type Of, outcomesMissing, type Scope } from './context.ts';
+import { type DeliveryContext, type Of, outcomesMissing, type Scope } from './context.ts';
 import { mayAnswer } from './credentials.ts';
 import { tellsNews } from './early-dialogs.ts';
 import type { Challenge } from './events.ts';
 import { REFRESH_RETRIES_MAX } from './limits.ts';
+
+/** A refresh is ours, and was not refused too often. */
+function mayRetry({ refreshes, refreshRetries }: DeliveryContext): boolean {
+  return refreshes && refreshRetries < REFRESH_RETRIES_MAX;
+}
 
 export const guards = {
   isAcceptable: ({ event }: Scope) => (event as Of<'InviteAnswered'>).data.answer.acceptable,
@@ -64,10 +69,9 @@ export const guards = {
       readonly status?: number;
       readonly minSeSeconds?: number;
     };
-    const { sessionExpiresSeconds, refreshRetries } = context;
-    const longer = minSeSeconds > (sessionExpiresSeconds ?? 0);
-    return status === 422 && longer && refreshRetries < REFRESH_RETRIES_MAX;
+    const longer = minSeSeconds > (context.sessionExpiresSeconds ?? 0);
+    return status === 422 && longer && mayRetry(context);
   },
   asksToRefreshLater: ({ context, event }: Scope) =>
-    'retryAfterMs' in event.data && context.refreshRetries < REFRESH_RETRIES_MAX,
+    'retryAfterMs' in event.data && mayRetry(context),
 } as const;
