@@ -93,6 +93,7 @@ export async function openAccess(
   const clients = {
     realm,
     hash: sipDigestHash,
+    algorithms: config.digestAlgorithms,
     credentialsOf: async (user: string, asked: string) => users(user, asked),
   };
   return {

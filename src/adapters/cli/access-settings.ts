@@ -1,4 +1,5 @@
 /** The settings of who may come in, and how much of each: docs/access.md. */
+import { DIGEST_ALGORITHMS, type DigestAlgorithm } from '../../wire/sip/digest-fields.ts';
 import { isNo, read } from './read-setting.ts';
 import { isTrust } from './trusted-peers.ts';
 
@@ -13,6 +14,7 @@ export interface AccessConfig {
   readonly credentials?: string;
   /** Of their passwords. */
   readonly realm: string;
+  readonly digestAlgorithms: readonly DigestAlgorithm[];
   /** File of what this server answers when the core challenges it. */
   readonly pushCredentials?: string;
   /** Of one address that is not trusted; absent: no limit. */
@@ -39,6 +41,12 @@ export const ACCESS_SETTINGS = {
     about: 'realm of their passwords',
     defaults: '<domain>',
     fallback: ({ domain }: Readonly<Record<string, string | undefined>>) => domain,
+  },
+  'digest-algorithms': {
+    placeholder: 'LIST',
+    about: 'what they are asked for; MD5 alone for clients that know no other',
+    defaults: DIGEST_ALGORITHMS.join(','),
+    fallback: () => DIGEST_ALGORITHMS.join(','),
   },
   'push-credentials': {
     placeholder: 'FILE',
@@ -82,6 +90,12 @@ function parseTrust(text: string): readonly string[] | undefined {
   return new Set(items).size === items.length && items.every(isTrust) ? items : undefined;
 }
 
+function parseAlgorithms(text: string): readonly DigestAlgorithm[] | undefined {
+  const words = text.split(',').map((word) => word.trim().toUpperCase());
+  const known = DIGEST_ALGORITHMS.filter((name) => words.includes(name));
+  return known.length === words.length ? known : undefined;
+}
+
 const file = read((text) => text || undefined, isNo('file'), 'name a file');
 const rate = read(
   parseRate,
@@ -103,6 +117,11 @@ export const accessSchema = {
     isNo('realm'),
     'write a name such as example.org, without quotes and backslashes',
   ),
+  'digest-algorithms': read(
+    parseAlgorithms,
+    isNo('list of algorithms'),
+    `write some of ${DIGEST_ALGORITHMS.join(',')} with commas between, each once`,
+  ),
   'push-credentials': file.optional(),
   'source-rate': rate,
   'sender-rate': rate,
@@ -116,6 +135,7 @@ export const accessSchema = {
 export function accessConfig(values: {
   readonly credentials?: string | undefined;
   readonly realm: string;
+  readonly 'digest-algorithms': readonly DigestAlgorithm[];
   readonly 'push-credentials'?: string | undefined;
   readonly 'source-rate': RateText | 'off';
   readonly 'sender-rate': RateText | 'off';
@@ -126,6 +146,7 @@ export function accessConfig(values: {
   return {
     ...(credentials === undefined ? {} : { credentials }),
     realm,
+    digestAlgorithms: values['digest-algorithms'],
     ...(pushCredentials === undefined ? {} : { pushCredentials }),
     ...(sourceRate === 'off' ? {} : { sourceRate }),
     ...(senderRate === 'off' ? {} : { senderRate }),

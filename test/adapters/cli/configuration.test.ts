@@ -34,6 +34,7 @@ describe('configuration', () => {
       domain: 'example.org',
       access: {
         realm: 'example.org',
+        digestAlgorithms: ['SHA-512-256', 'SHA-256', 'MD5'],
         sourceRate: { perSecond: 50, burst: 200 },
         inFlightMax: 2000,
       },

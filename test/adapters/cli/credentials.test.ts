@@ -140,7 +140,8 @@ describe('on disk', () => {
     const credentials = join(folder, 'users.txt');
     const pushCredentials = join(folder, 'push.txt');
     const faults: string[] = [];
-    const config = { realm: 'r', inFlightMax: 9, credentials, pushCredentials };
+    const told = { realm: 'r', inFlightMax: 9, digestAlgorithms: ['MD5'] } as const;
+    const config = { ...told, credentials, pushCredentials };
     const open = () =>
       openAccess(config, { trust: [], onFault: (where, what) => faults.push(`${where}: ${what}`) });
     expect(await open()).toMatchObject({

@@ -61,6 +61,16 @@ test('a stranger is challenged, the strongest algorithm first [RFC 8760 §2.3]',
   expect(await stage.journal()).toEqual([]);
 });
 
+test('only what is offered is taken', async () => {
+  const line = await strangers({ clients: { ...clients(), algorithms: ['SHA-256', 'MD5'] } });
+  const request = register('o1', LARGE);
+  const challenged = await ask(line, request);
+  expect(challenged).not.toContain('SHA-512-256');
+  const stronger = challenged.replace('algorithm=SHA-256', 'algorithm=SHA-512-256');
+  const said = authorized(anew(request, 'o2'), stronger, { username: 'alice' });
+  expect(statusOf(await ask(line, said))).toBe(401);
+});
+
 test.each(['SHA-512-256', 'SHA-256', 'MD5'])('%s: who proves it registers', async (algorithm) => {
   const line = await strangers();
   const Contact = `<sip:alice@127.0.0.1:${line.local.port}>;+g.oma.sip-im`;

@@ -2,6 +2,7 @@
 import type { Signals } from '../../../deferral/signals.ts';
 import type { Digest } from '../../../engine/ports.ts';
 import type { DigestHash } from '../../../wire/sip/digest.ts';
+import type { DigestAlgorithm } from '../../../wire/sip/digest-fields.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { Refusal, SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
@@ -28,6 +29,8 @@ export interface AccessOptions {
     readonly realm: string;
     readonly credentialsOf: CredentialsOf;
     readonly hash: DigestHash;
+    /** Of the challenges; default: all that the host knows. */
+    readonly algorithms?: readonly DigestAlgorithm[];
   };
   /** Of one address that is not trusted; absent: no limit. */
   readonly sourceRate?: Rate;

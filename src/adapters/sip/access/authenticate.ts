@@ -30,6 +30,8 @@ export function authentication(options: {
   readonly realm: string;
   readonly credentialsOf: CredentialsOf;
   readonly hash: DigestHash;
+  /** What is offered, as far as the host knows it; default: all. */
+  readonly algorithms?: readonly DigestAlgorithm[];
   readonly nonces: Nonces;
   random(octets: number): Uint8Array;
   /** The same whenever the request comes again, another for every other one. */
@@ -37,7 +39,10 @@ export function authentication(options: {
 }): (request: SipMessage, source: Hop) => Promise<Authentication> {
   const { realm, credentialsOf, hash, nonces, tagFor } = options;
   const nothing = new Uint8Array(0);
-  const offered = DIGEST_ALGORITHMS.filter((name) => hash(name, nothing) !== undefined);
+  const wanted = options.algorithms ?? DIGEST_ALGORITHMS;
+  const offered = DIGEST_ALGORITHMS.filter(
+    (name) => wanted.includes(name) && hash(name, nothing) !== undefined,
+  );
   /** Stands in for users that do not exist: they cost the same sums, and never succeed. */
   const nobody = hex(options.random(32));
 
@@ -65,7 +70,8 @@ export function authentication(options: {
     const credentials = said.find((one) => one.realm === realm);
     if (start.kind !== 'request' || !credentials) return challenged(false, false);
     const { username, algorithm, response, nonce, protection, uri } = credentials;
-    const ha1 = (await credentialsOf(username, realm))?.[algorithm];
+    const known = await credentialsOf(username, realm);
+    const ha1 = offered.includes(algorithm) ? known?.[algorithm] : undefined;
     const { method } = start;
     const assumed = ha1 ?? nobody.slice(0, algorithm === 'MD5' ? 32 : 64);
     const expected = expectedResponse(credentials, assumed, { method, hash });
