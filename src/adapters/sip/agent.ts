@@ -93,6 +93,8 @@ export async function openSipAgent(
     ...options,
     router: { toTarget: (target) => routing.router.toTarget(target) },
     sendRequest: (...request) => routing.sendRequest(...request),
+    isTrusted: (hop) =>
+      access.isTrusted(hop.serverName ? { ...hop, peerNames: [hop.serverName] } : hop),
     listening: () => transports.listening.flatMap(namesOf),
     timer: (delayMs, callback) => transactions().timer(delayMs, callback),
   });
@@ -270,6 +272,7 @@ export async function openSipAgent(
     counts: () => ({ ...open.counts(), ...transports.counts() }),
     drain: passing.drain,
     async close() {
+      dialogs.close();
       registration.close();
       open.close();
       routing.close();

@@ -26,6 +26,7 @@ export interface ObserveDialog {
   acknowledged(ack: SipMessage): void;
   /** Resolves when we may say BYE: no 2xx of ours waits for its ACK (RFC 3261 §15). */
   settled(delivery: string): Promise<void>;
+  close(): void;
 }
 
 export function observeDialog(options: ObserveContext): ObserveDialog {
@@ -191,6 +192,7 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
       if (delivery !== undefined) acks.acknowledged(delivery, cseqOf(ack), ack);
     },
     settled: acks.settled,
+    close: acks.close,
   };
 }
 

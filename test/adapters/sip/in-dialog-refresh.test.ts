@@ -81,6 +81,13 @@ test.each<[string, Headers, string, number, Headers]>([
     { Accept: 'application/sdp' },
   ],
   [
+    'a body in an encoding that we lack → 415 [RFC 3261 §8.2.3]',
+    { 'Content-Encoding': 'gzip' },
+    'gz',
+    415,
+    { 'Accept-Encoding': 'identity' },
+  ],
+  [
     'an extension that we lack → 420 [RFC 3261 §8.2.2.3]',
     { Require: '100rel' },
     '',

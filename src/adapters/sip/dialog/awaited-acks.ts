@@ -13,6 +13,8 @@ export interface AwaitedAcks {
   forget(delivery: string): void;
   /** Resolves when none waits (any more): before that we may not say BYE (RFC 3261 §15). */
   settled(delivery: string): Promise<void>;
+  /** Nothing is sent and nobody is told any more. */
+  close(): void;
 }
 
 export interface Success {
@@ -28,7 +30,9 @@ export interface Success {
 interface Waiting {
   readonly success: Success;
   readonly settled: Promise<void>;
-  end(): void;
+  settle(): void;
+  /** Ends the repetitions. */
+  stop(): void;
 }
 
 export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
@@ -37,7 +41,8 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
   function forget(delivery: string): void {
     const known = waiting.get(delivery);
     waiting.delete(delivery);
-    known?.end();
+    known?.stop();
+    known?.settle();
   }
 
   return {
@@ -48,7 +53,7 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
       const settled = new Promise<void>((resolve) => {
         settle = resolve;
       });
-      const repeated = repeatSuccess({
+      const { acknowledged: stop } = repeatSuccess({
         clock,
         send: success.sendAgain,
         onUnacknowledged() {
@@ -56,11 +61,7 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
           success.onMissing();
         },
       });
-      const end = (): void => {
-        repeated.acknowledged();
-        settle();
-      };
-      waiting.set(delivery, { success, settled, end });
+      waiting.set(delivery, { success, settled, settle, stop });
     },
     acknowledged(delivery, cseq, ack) {
       const known = waiting.get(delivery);
@@ -70,5 +71,9 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
     },
     isOffering: (delivery) => waiting.get(delivery)?.success.isOffer === true,
     settled: (delivery) => waiting.get(delivery)?.settled ?? Promise.resolve(),
+    close() {
+      for (const { stop } of waiting.values()) stop();
+      waiting.clear();
+    },
   };
 }

@@ -13,6 +13,7 @@ import type { PushSession } from './find-session.ts';
 import { answerTo, keepsSession } from './judge-session.ts';
 
 export const SDP = 'application/sdp';
+const IDENTITY = 'identity';
 
 /** What applies within the dialog of a push (IM-11.3.2.3-8). */
 export const DIALOG_CAPABILITIES: Headers = [
@@ -68,6 +69,10 @@ function negotiate(
   if (request.body.length === 0) return ours ? { isOffer: true, body: ours } : UNCHANGED;
   const type = parseMediaType(request.first('content-type') ?? SDP)?.name;
   if (type !== SDP) return { status: 415, headers: [['Accept', SDP]] };
+  const encoding = request.first('content-encoding') ?? IDENTITY;
+  if (encoding.toLowerCase() !== IDENTITY) {
+    return { status: 415, headers: [['Accept-Encoding', IDENTITY]] };
+  }
   const peer = push.peer(session.delivery);
   if (!ours || !peer || !keepsSession(request.body, peer, session)) return UNCHANGED;
   return { isOffer: false, body: answerTo(request.body, ours, peer) };
