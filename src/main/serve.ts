@@ -20,11 +20,18 @@ import { lastMessageId, messageIds } from '../deferral/message-id.ts';
 import { openSignals } from '../deferral/signals.ts';
 import type { EventStore } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
+import type { RegistrationData } from '../machines/mailbox/events.ts';
 import { openDeliveryView } from '../projections/in-flight.ts';
 import { openAccess } from './access.ts';
 import { openStore } from './open-store.ts';
 
 const ENVIRONMENT = 3;
+
+/** What the counter of registrations calls these events. */
+const REGISTRATIONS: Readonly<Record<string, string>> = {
+  SubscriberRegistered: 'registered',
+  SubscriberDeregistered: 'changed',
+};
 
 export interface ServeOptions {
   readonly version: string;
@@ -108,6 +115,10 @@ export async function serve(
       const machine = parseStreamName(stream).category;
       const reason = outcome.outcome === 'refused' ? { reason: outcome.reason } : {};
       metrics.inputCounted({ machine, outcome: outcome.outcome, ...reason });
+      const kind = REGISTRATIONS[input.type];
+      if (kind !== undefined && outcome.outcome === 'accepted') {
+        metrics.registrationCounted({ via: (input.data as RegistrationData).via, kind });
+      }
       if (input.type === 'MessageDeferred') {
         metrics.depositTimed((clock.now() - input.at) / 1000);
       }
@@ -165,6 +176,8 @@ export async function serve(
     ...(access.own && { proof: { own: access.own, hash: sipDigestHash } }),
     draining: () => readiness === 'draining',
     ...(forwarding && { forwarding: { ...forwarding, deferOn: new Set(forwarding.deferOn) } }),
+    regEvent: config.regEvent,
+    onRegEvent: (outcome) => metrics.regEventCounted(outcome),
     onForwarded: ({ outcome, status }) => metrics.forwardCounted({ outcome, status }),
     listen: config.sipListen.map(({ transport, ...at }) => `${transport}://${address(at)}`),
     tls: config.tls,

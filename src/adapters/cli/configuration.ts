@@ -36,6 +36,8 @@ export interface ServeConfig {
   readonly access: AccessConfig;
   /** Absent: every message is kept and pushed. */
   readonly forwarding?: { readonly seconds: number; readonly deferOn: readonly number[] };
+  /** Registrations are subscribed to where the IM tag is merely assumed. */
+  readonly regEvent: boolean;
   readonly journal: 'headers' | 'full' | 'off';
   readonly drainSeconds: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -286,6 +288,7 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
     trust,
     access: accessConfig(values),
     ...(values.forward === 'on' ? { forwarding: forwardingOf(values) } : {}),
+    regEvent: values['reg-event'] === 'on',
     journal,
     drainSeconds: values['drain-seconds'],
     logLevel: values['log-level'],

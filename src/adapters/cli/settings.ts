@@ -120,6 +120,11 @@ export const SETTINGS = {
     about: 'answers of a client after which a message is kept',
     ...fixed('404,408,410,430,480,487,503,504'),
   },
+  'reg-event': {
+    placeholder: 'on|off',
+    about: 'ask the core about clients whose REGISTER does not say whether they take messages',
+    ...fixed('off'),
+  },
   journal: {
     placeholder: 'MODE',
     about: `how much of each signal is kept as evidence: ${JOURNALS.join(', ')}`,
@@ -248,6 +253,7 @@ export const settingsSchema = z.strictObject({
     isNo('list of answers that say: not there'),
     `write statuses from 300 to 599 with commas between, each once, but ${[...SAID_NO].join(', ')}`,
   ),
+  'reg-event': oneOf(['on', 'off'] as const),
   journal: oneOf(JOURNALS),
   'drain-seconds': read(
     (text) => (/^\d{1,4}$/.test(text) && +text <= DRAIN_SECONDS_MAX ? +text : undefined),

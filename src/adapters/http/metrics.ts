@@ -21,6 +21,10 @@ export interface Metrics {
   signalCounted(signal: { protocol: 'sip' | 'msrp'; direction: 'in' | 'out'; kind: string }): void;
   /** What became of a MESSAGE that was passed on, by the status that decided it. */
   forwardCounted(forward: { outcome: string; status: number }): void;
+  /** A registration was recorded: who told of it, and whether it was a (re-)registration. */
+  registrationCounted(registration: { via: string; kind: string }): void;
+  /** What became of our subscriptions to registrations. */
+  regEventCounted(outcome: string): void;
   /** Traffic that reached no machine. */
   refusedTrafficCounted(reason: string): void;
   /** An effect was asked for, or came to an end: `outcome` says which. */
@@ -115,6 +119,18 @@ export function openMetrics(): Metrics {
     labelNames: ['outcome', 'status'],
     registers,
   });
+  const registrations = counting({
+    name: 'restante_registrations_total',
+    help: 'Registrations recorded, by who told of them and what they were',
+    labelNames: ['via', 'kind'],
+    registers,
+  });
+  const regEvents = counting({
+    name: 'restante_reg_event_total',
+    help: 'Subscriptions to registrations, by what became of them',
+    labelNames: ['outcome'],
+    registers,
+  });
   const effects = counting({
     name: 'restante_effects_total',
     help: 'Effects performed',
@@ -187,6 +203,8 @@ export function openMetrics(): Metrics {
       signals({ protocol, direction, kind: signalKind(kind) }),
     forwardCounted: ({ outcome, status }) =>
       forwards({ outcome, status: forwardStatus(String(status)) }),
+    registrationCounted: (registration) => registrations(registration),
+    regEventCounted: (outcome) => regEvents({ outcome }),
     refusedTrafficCounted: (reason) => refusedTraffic({ reason: trafficReason(reason) }),
     effectCounted: (effect) => effects(effect),
     depositTimed: (value) => deposit.observe(value),

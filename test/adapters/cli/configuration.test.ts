@@ -49,6 +49,7 @@ describe('configuration', () => {
       httpListen: { host: '127.0.0.1', port: 8080 },
       trust: ['127.0.0.0/8', '::1/128'],
       forwarding: { seconds: 10, deferOn: [404, 408, 410, 430, 480, 487, 503, 504] },
+      regEvent: false,
       journal: 'headers',
       drainSeconds: 10,
       logLevel: 'info',
@@ -91,6 +92,7 @@ describe('configuration', () => {
       'dns-servers': '192.0.2.53, [2001:db8::53]:5353',
       trust: '192.0.2.0/24, 2001:db8::/32, 198.51.100.7',
       ...{ forward: 'on', 'forward-seconds': '5', 'defer-on': '480, 503' },
+      'reg-event': 'on',
       journal: 'full',
       'drain-seconds': '0',
       'log-level': 'silent',
@@ -112,6 +114,7 @@ describe('configuration', () => {
       nextHop: 'sip:[2001:db8::2]:5070;transport=TCP',
       dnsServers: ['192.0.2.53', '[2001:db8::53]:5353'],
       forwarding: { seconds: 5, deferOn: [480, 503] },
+      regEvent: true,
       drainSeconds: 0,
     });
     const fromEnvironment = configuration({ environment: Object.fromEntries(variables) });
