@@ -21,7 +21,7 @@ export interface OwnIdentity {
   cnonceOf(request: string): string;
   /** A To-tag for a response. */
   tag(): string;
-  /** Our own end, `host:port`, as peers are told it. */
+  /** Our own end, `host:port`, as peers are told it; twice is once. */
   advertised(local: string): string;
   /** The same To-tag for the same request, for answers without a transaction. */
   tagOf(request: string): string;
@@ -31,6 +31,8 @@ export interface OwnIdentity {
 
 const TOKEN_OCTETS = 12;
 const TAG_OCTETS = 5;
+/** `host:port` of a listener on every address: it can be told to nobody. */
+const UNSPECIFIED = /^(0\.0\.0\.0|\[::\]):/;
 /** One draw of randomness serves so many tags. */
 const DRAW_OCTETS = 4_000;
 
@@ -46,7 +48,7 @@ export function ownIdentity(options: {
   readonly digest: Digest;
   readonly secret: Uint8Array;
   random(octets: number): Uint8Array;
-  /** Address that peers are told in place of the one that is listened on. */
+  /** Address that peers are told in place of those of its family that are listened on. */
   readonly advertise?: string;
 }): OwnIdentity {
   const { imAddress, product, host, digest, secret, random, advertise } = options;
@@ -54,6 +56,9 @@ export function ownIdentity(options: {
   const callIdOf = (delivery: string) => `push.${delivery}.${token(`call-id ${delivery}`)}@${host}`;
   function advertised(local: string): string {
     if (advertise === undefined) return local;
+    // It speaks for its own family; peers of the other one could not come to it.
+    const isOther = local.startsWith('[') !== advertise.includes(':');
+    if (isOther && !UNSPECIFIED.test(local)) return local;
     return hostPort(advertise, Number(local.slice(local.lastIndexOf(':') + 1)));
   }
   let drawn = new Uint8Array(0);

@@ -202,7 +202,7 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
       expect(other).toMatchObject({ sent: false });
     });
 
-    test('one that the peer opened, when it asked for it and proved its name [RFC 5923 §5]', async () => {
+    test('one that the peer opened, when it asked for it and proved its name [RFC 5923 §8.2]', async () => {
       const stage = await open(LISTEN, { tls: server });
       const identity = { cert: readFileSync(peer.certificate), key: readFileSync(peer.key) };
       const core = await client(stage, identity);

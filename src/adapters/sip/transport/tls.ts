@@ -86,7 +86,7 @@ export function tlsSide(
   read: ReadStream,
   tls: { readonly server: Handshakes; material(): TlsMaterial },
 ): StreamSide {
-  /** RFC 5923 §5: who asks for it, and proved who it is, gets its requests over this connection. */
+  /** RFC 5923 §8.2: who asks for it, and proved who it is, gets its requests over this connection. */
   function aliased(connection: Connection, request: SipMessage): void {
     const via = topVia(request);
     const { host, peerNames = [] } = sourceOf(connection);
