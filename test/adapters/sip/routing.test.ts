@@ -104,7 +104,26 @@ test('its connection is gone → its Contact is called', async () => {
   line.close();
   const sender = await stage.peer.datagrams(stage.udp);
   await ask(sender, sipRequest('MESSAGE', 'm1', {}, { body: 'hi' }));
-  expect(String(await (await client.accepted()).next())).toMatch(/^INVITE /);
+  const dialog = await client.accepted();
+  const invite = String(await dialog.next());
+  expect(invite).toMatch(/^INVITE /);
+  expect(await ask(dialog, accepted(invite, [`Contact: ${Contact}`]))).toMatch(/^ACK /);
+  expect(String(await dialog.next())).toMatch(/^BYE /);
+});
+
+test('a MESSAGE above 1300 octets that is passed on goes by TCP [RFC 3261 §18.1.1]', async () => {
+  const peer = scriptedPeer();
+  const core = await peer.listen();
+  const nextHop = `sip:127.0.0.1:${core.port};transport=udp`;
+  stage = await sipAgentStage({ nextHop, forwarding: {} });
+  const line = await stage.peer.datagrams(stage.udp);
+  await ask(line, register('r1', { Contact: '<sip:alice@192.0.2.200>;+g.oma.sip-im' }));
+  const headers = { 'Content-Type': 'text/plain' };
+  line.send(sipRequest('MESSAGE', 'm1', headers, { body: 'x'.repeat(1_200) }));
+  const message = String(await (await core.accepted()).next());
+  expect(message).toMatch(/^MESSAGE sip:alice@example\.org SIP/);
+  expect(headerOf(message, 'Via')).toMatch(/^SIP\/2\.0\/TCP /);
+  peer.close();
 });
 
 describe('within a dialog behind a next hop', () => {

@@ -60,6 +60,12 @@ export interface Router {
   toTarget(target: Target): Promise<Way | undefined>;
 }
 
+/** At once where nothing is looked up: most requests go to an address. */
+type Eventually = Hops | NoWay | Promise<Hops | NoWay>;
+
+/** `contact`: what the request is retargeted to, when this server is the registrar. */
+type ClientRoute = Route & { readonly contact?: string };
+
 export interface RouterOptions {
   readonly views: Views;
   /** URI that every request leaves through: `sip:core.example.org;transport=tls`. */
@@ -67,15 +73,15 @@ export interface RouterOptions {
   /** Our own end towards a peer: `host:port` of the listener of that transport and family. */
   localFor(transport: SipTransport, host: string): string | undefined;
   /** Those that failed of late last: an ACK, too, is for a server that is there. */
-  ordered(hops: Hops): Hops;
+  ordered<Some extends readonly Hop[]>(hops: Some): Some;
   /** Looks names up (RFC 3263 §4). */
   locate(uri: Uri, canSend: LocateOptions['canSend']): Promise<Located>;
   onFault(where: string, fault: unknown): void;
 }
 
 export function router(options: RouterOptions): Router {
-  const { views, nextHop, localFor } = options;
-  const core = nextHop === undefined ? undefined : `<${looseRoute(nextHop)}>`;
+  const { views, nextHop, localFor, ordered } = options;
+  const core = nextHop === undefined ? undefined : coreAt(nextHop);
 
   /** Nobody can be called by WebSocket: clients come by it, and stay on their connection. */
   function canSend(transport: SipTransport, family: 4 | 6): boolean {
@@ -90,7 +96,7 @@ export function router(options: RouterOptions): Router {
   }
 
   /** Addresses at once, names by a look-up. */
-  function hopsOf(text: string): Hops | NoWay | Promise<Hops | NoWay> {
+  function hopsOf(text: string): Eventually {
     const uri = parseUri(text);
     if (uri?.scheme !== 'sip' && uri?.scheme !== 'sips') return 'none';
     if (!isNumeric(uri)) return lookedUp(uri, text);
@@ -106,7 +112,7 @@ export function router(options: RouterOptions): Router {
       return 'later';
     }
     const [first, ...others] = located.candidates.flatMap((to) => hopTo(to) ?? []);
-    return first ? options.ordered([first, ...others]) : 'none';
+    return first ? [first, ...others] : 'none';
   }
 
   /** The transport address that a REGISTER came from: `tcp 192.0.2.17:5060`. */
@@ -115,39 +121,41 @@ export function router(options: RouterOptions): Router {
     return at && hopTo(at);
   }
 
-  async function hopsToClient(binding: Binding, via: Binding['via']): Promise<Hops | NoWay> {
-    const { contact, path = [] } = binding;
-    const seen = hopOfSource(binding.source);
-    const [proxy] = path;
+  function hopsToClient({ contact, path, source }: Binding, via: Binding['via']): Eventually {
+    const seen = hopOfSource(source);
+    const [proxy] = path ?? [];
     // RFC 3327 §5: the Path is the way, whatever the contact says.
-    if (proxy !== undefined) return or(await hopsOf(uriIn(proxy)), seen);
+    if (proxy !== undefined) return orSeen(hopsOf(uriIn(proxy)), seen);
     const uri = parseUri(contact);
     const isAddress = uri !== undefined && isNumeric(uri);
     if (via === 'direct' && seen) {
       // A client may not be reachable but by the connection that it opened (RFC 5626 §3, RFC 7118).
-      if (seen.transport !== 'udp') return then(seen, isAddress ? await hopsOf(contact) : 'none');
+      if (seen.transport !== 'udp') return seenFirst(seen, isAddress ? hopsOf(contact) : 'none');
       if (isAddress && hostOf(uri) !== seen.host) return [seen];
     }
-    return or(await hopsOf(contact), seen);
+    return orSeen(hopsOf(contact), seen);
   }
 
-  async function routeTo(account: string, at: number): Promise<Route | NoWay> {
-    if (nextHop !== undefined && core !== undefined) {
-      const found = hopsOf(nextHop);
-      const hops = found instanceof Promise ? await found : found;
-      return typeof hops === 'string' ? hops : { hops, routes: [core] };
-    }
+  async function toCore({ uri, routes }: Core): Promise<Route | NoWay> {
+    const found = hopsOf(uri);
+    const hops = found instanceof Promise ? await found : found;
+    return typeof hops === 'string' ? hops : { hops: ordered(hops), routes };
+  }
+
+  async function toClient(account: string, at: number): Promise<ClientRoute | NoWay> {
     const row = await views.get(registrationView, account);
-    return toClient(row, newest(row, at));
+    const chosen = newest(row, at);
+    if (!chosen) return 'none';
+    const { contact, path: routes = [], via = row?.via } = chosen;
+    const found = hopsToClient(chosen, via);
+    const hops = found instanceof Promise ? await found : found;
+    if (typeof hops === 'string') return hops;
+    // An S-CSCF registers itself, and its contact does not name the user (TS 24.229 §5.4.1.7).
+    return { hops: ordered(hops), routes, ...(via === 'direct' ? { contact } : {}) };
   }
 
-  async function toClient(
-    row: RegistrationRow | undefined,
-    chosen: Binding | undefined,
-  ): Promise<Route | NoWay> {
-    if (!chosen) return 'none';
-    const hops = await hopsToClient(chosen, chosen.via ?? row?.via);
-    return typeof hops === 'string' ? hops : { hops, routes: chosen.path ?? [] };
+  function routeTo(account: string, at: number): Promise<Route | NoWay> {
+    return core === undefined ? toClient(account, at) : toCore(core);
   }
 
   /** A dialog's target may be a contact that was registered: it is where that is. */
@@ -166,7 +174,7 @@ export function router(options: RouterOptions): Router {
   async function waysTo(uri: string, account: string, at: number): Promise<readonly Hop[]> {
     // `lr` is how a proxy put itself into the way (RFC 3261 §16.6 step 4): it wants to see it all.
     const isProxy = parseUri(uri)?.params.has('lr') === true;
-    if (isProxy || nextHop === undefined) {
+    if (isProxy || core === undefined) {
       const known = isProxy ? 'none' : await registered(uri, account);
       const hops = typeof known === 'string' ? await hopsOf(uri) : known;
       if (typeof hops !== 'string') return hops;
@@ -184,7 +192,7 @@ export function router(options: RouterOptions): Router {
     async toUri(uri, account, at) {
       const hops = await waysTo(uri, account, at);
       if (hops.length === 0) options.onFault(`request for ${account}`, `no way to ${uri} is known`);
-      return hops;
+      return ordered(hops);
     },
     async toTarget({ routes, uri, account, at }) {
       const [first] = routes;
@@ -192,17 +200,10 @@ export function router(options: RouterOptions): Router {
         const hops = await hopsOf(uriIn(first));
         return typeof hops === 'string' ? undefined : { hops, routes, requestUri: uri };
       }
-      if (nextHop !== undefined) {
-        const route = await routeTo(account, at);
-        return typeof route === 'string' ? undefined : { ...route, requestUri: uri };
-      }
-      const row = await views.get(registrationView, account);
-      const chosen = newest(row, at);
-      const route = await toClient(row, chosen);
+      const route: ClientRoute | NoWay = core ? await toCore(core) : await toClient(account, at);
       if (typeof route === 'string') return undefined;
-      // An S-CSCF registers itself, and its contact does not name the user (TS 24.229 §5.4.1.7).
-      const contact = (chosen?.via ?? row?.via) === 'direct' ? chosen?.contact : undefined;
-      return { ...route, requestUri: contact ?? uri };
+      const { contact: requestUri = uri, ...way } = route;
+      return { ...way, requestUri };
     },
   };
 }
@@ -221,18 +222,26 @@ function uriIn(route: string): string {
   return parseNameAddr(route)?.uri ?? '';
 }
 
-/** RFC 3261 §19.1.1: without `lr` the next hop would be taken for a strict router. */
-function looseRoute(uri: string): string {
-  return parseUri(uri)?.params.has('lr') === true ? uri : `${uri};lr`;
+interface Core {
+  readonly uri: string;
+  readonly routes: readonly [string];
 }
 
-function then(first: Hop, others: Hops | NoWay): Hops {
-  return typeof others === 'string' ? [first] : [first, ...others];
+/** RFC 3261 §19.1.1: without `lr` the next hop would be taken for a strict router. */
+function coreAt(uri: string): Core {
+  const isLoose = parseUri(uri)?.params.has('lr') === true;
+  return { uri, routes: [isLoose ? `<${uri}>` : `<${uri};lr>`] };
+}
+
+function seenFirst(seen: Hop, found: Eventually): Eventually {
+  if (found instanceof Promise) return found.then((hops) => seenFirst(seen, hops));
+  return typeof found === 'string' ? [seen] : [seen, ...found];
 }
 
 /** The address that was seen is one more way, unless it is the same machine. */
-function or(hops: Hops | NoWay, seen: Hop | undefined): Hops | NoWay {
-  if (!seen) return hops;
-  if (typeof hops === 'string') return [seen];
-  return hops.some(({ host }) => host === seen.host) ? hops : [...hops, seen];
+function orSeen(found: Eventually, seen: Hop | undefined): Eventually {
+  if (!seen) return found;
+  if (found instanceof Promise) return found.then((hops) => orSeen(hops, seen));
+  if (typeof found === 'string') return [seen];
+  return found.some(({ host }) => host === seen.host) ? found : [...found, seen];
 }
