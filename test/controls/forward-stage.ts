@@ -27,7 +27,11 @@ export interface ForwardStage extends SipAgentStage {
 export async function forwardStage(
   forwarding: Partial<ForwardSettings> = {},
   /** `direct`: there is no next hop. */
-  more: { readonly direct?: true; readonly trusted?: (address: string) => boolean } = {},
+  more: {
+    readonly direct?: true;
+    readonly trusted?: (address: string) => boolean;
+    readonly dnsServers?: readonly string[];
+  } = {},
 ): Promise<ForwardStage> {
   const listener = scriptedPeer();
   const core = await listener.listen();

@@ -146,7 +146,7 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
 
   /** Its arrival is in the journal already, before what was sent on. */
   async function deferUndelivered(arrival: Arrival) {
-    const deposit = depositFor({ ...arrival });
+    const deposit = depositFor(arrival);
     const isOver = deposit.kind === 'refused' || (deposit.input.data.expiresAt ?? 0) <= clock.now();
     if (isOver) {
       const verdict = { status: 480 };

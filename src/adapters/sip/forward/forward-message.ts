@@ -19,8 +19,9 @@ export function forwardMessage(context: {
   readonly passOn: PassOn;
   readonly settings: ForwardSettings;
   timer(delayMs: number, callback: () => void): () => void;
+  onFault(where: string, fault: unknown): void;
 }): ForwardMessage {
-  const { signals, passOn, settings, timer } = context;
+  const { signals, passOn, settings, timer, onFault } = context;
 
   function outcomeOf(response: SipMessage, hop: Hop): Forwarded {
     const status = statusOf(response);
@@ -35,11 +36,18 @@ export function forwardMessage(context: {
     new Promise((resolve, reject) => {
       let over = false;
       let stopGuard = (): void => {};
-      const end = (outcome: Forwarded): void => {
-        if (over) return;
+      const settled = (): boolean => {
+        const before = over;
         over = true;
         stopGuard();
-        resolve(outcome);
+        return before;
+      };
+      const end = (outcome: Forwarded): void => {
+        if (!settled()) resolve(outcome);
+      };
+      const fail = (fault: unknown): void => {
+        if (settled()) onFault('message passed on', fault);
+        else reject(fault);
       };
       stopGuard = timer(settings.seconds * 1000, () => end({ kind: 'undelivered', status: 408 }));
       const callbacks: OutgoingCallbacks = {
@@ -54,6 +62,6 @@ export function forwardMessage(context: {
       };
       passOn.request(arrived, passing, callbacks).then((isOn) => {
         if (!isOn) end({ kind: 'undelivered', status: 480 });
-      }, reject);
+      }, fail);
     });
 }

@@ -2,6 +2,7 @@
 import type { Signals } from '../../../deferral/signals.ts';
 import type { Clock, Identifiers } from '../../../engine/ports.ts';
 import { within } from '../../../engine/within.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
 import type { OwnIdentity } from '../own-identity.ts';
 import type { Router } from '../routing/route.ts';
 import type { SendRequest } from '../routing/send-request.ts';
@@ -19,10 +20,12 @@ export function openForwarding(context: {
   readonly forwarding?: ForwardSettings;
   readonly router: Pick<Router, 'toTarget'>;
   readonly sendRequest: SendRequest;
-  trusted(address: string): boolean;
+  /** Whether what only the network may know can be told there. */
+  isTrusted(hop: Hop): boolean;
   /** Our own ends as peers are told them, `host:port`. */
   listening(): readonly string[];
   timer(delayMs: number, callback: () => void): () => void;
+  onFault(where: string, fault: unknown): void;
 }): Forwarding {
   const { forwarding: settings } = context;
   const open = new Set<Promise<void>>();

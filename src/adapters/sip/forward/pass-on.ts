@@ -27,10 +27,9 @@ export interface PassOn {
 
 const BRANCH_OCTETS = 12;
 const COOKIE = 'z9hG4bK';
-/** What only the network may read (RFC 7315 §4, RFC 5502), credentials included. */
-const NETWORK_ONLY =
-  /^(p-(access-network-info|charging-.*|visited-network-id|served-user|user-database)|.*authorization)$/;
-
+/** What only the network may read (RFC 7315 §4, RFC 5502). */
+const NETWORK_READS =
+  /^p-(access-network-info|charging-.*|visited-network-id|served-user|user-database)$/;
 /** What only the network may say (RFC 3325 §5, RFC 7315 §4). */
 const NETWORK_SAYS = /^p-(asserted-identity|asserted-service|charging-.*)$/;
 
@@ -45,23 +44,22 @@ export function passingOn(context: {
   readonly router: Pick<Router, 'toTarget'>;
   readonly sendRequest: SendRequest;
   readonly own: OwnRoute;
-  trusted(address: string): boolean;
+  isTrusted(hop: Hop): boolean;
 }): PassOn {
   const { clock, identifiers, router, sendRequest, own } = context;
 
   /** A Route whose name leads to ourselves is our own, whatever it is called. */
   async function wayOf({ request, requester }: Arrived, account: string): Promise<Way | undefined> {
+    const names = new Set<string>();
+    const isOwn = (route: string): boolean => own.isOwn(route) || names.has(route);
     for (;;) {
-      const { uri, routes } = targetOf(request, own.isOwn);
+      const { uri, routes } = targetOf(request, isOwn);
       // Where a client's request goes is not the client's to say.
       const target: Target = { uri, routes: requester.kind === 'core' ? routes : [] };
       const way = await router.toTarget({ ...target, account, at: clock.now() });
       const [first] = target.routes;
       if (!way || first === undefined || !own.leadsHere(way.hops[0])) return way;
-      const name = parseNameAddr(first)?.uri ?? '';
-      if (own.isOwn(name)) return way;
-      own.learn(name);
-      if (!own.isOwn(name)) return way;
+      names.add(parseNameAddr(first)?.uri ?? '');
     }
   }
 
@@ -80,14 +78,14 @@ export function passingOn(context: {
     const hidden = asksForPrivacy(came);
     /** RFC 3325 §7: to who is not trusted. */
     const isPrivate = (name: string): boolean =>
-      (hidden && name === 'p-asserted-identity') || NETWORK_ONLY.test(name);
+      (hidden && name === 'p-asserted-identity') || NETWORK_READS.test(name);
     sendRequest(
       {
         method,
         hops,
         render(hop) {
           const branch = `${COOKIE}${hex(identifiers.random(BRANCH_OCTETS))}${loop}`;
-          const drop = context.trusted(hop.host) ? undefined : { drop: isPrivate };
+          const drop = context.isTrusted(hop) ? undefined : { drop: isPrivate };
           const forwarding = { source, via: viaOf(hop), branch, target, ...drop };
           return { octets: forwardedRequest(came, forwarding), branch };
         },
@@ -102,7 +100,7 @@ export function passingOn(context: {
     response: (response, hop) =>
       relayedResponse(
         response,
-        context.trusted(hop.host) ? undefined : (name) => NETWORK_SAYS.test(name),
+        context.isTrusted(hop) ? undefined : (name) => NETWORK_SAYS.test(name),
       ),
   };
 }
