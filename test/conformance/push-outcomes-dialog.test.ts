@@ -254,9 +254,8 @@ describe.each(['udp', 'tcp'] as const)('the client of a push speaks over %s', (t
   }
 });
 
-test.each(['INVITE', 'UPDATE'])(
-  '%s with another Contact → our BYE goes there [RFC 3261 §12.2.1.2, RFC 3311 §5.2]',
-  async (method) => {
+describe.each(['INVITE', 'UPDATE'])('a target refresh by %s', (method) => {
+  test('another Contact → our BYE goes there [RFC 3261 §12.2.1.2, RFC 3311 §5.2]', async () => {
     push = await pushStage('udp');
     await underWay();
     const other = await push.stage.peer.datagrams(push.stage.udp);
@@ -264,8 +263,7 @@ test.each(['INVITE', 'UPDATE'])(
     expect(status(await push.ask(push.within(method, 1, { Contact })))).toBe(200);
     if (method === 'INVITE') push.send(ACK(1));
     push.acknowledge();
-    expect(String(await other.next())).toMatch(
-      new RegExp(`^BYE sip:alice@127\\.0\\.0\\.1:${other.local.port} `),
-    );
-  },
-);
+    const target = new RegExp(`^BYE sip:alice@127\\.0\\.0\\.1:${other.local.port} `);
+    expect(String(await other.next())).toMatch(target);
+  });
+});

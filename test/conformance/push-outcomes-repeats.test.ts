@@ -2,15 +2,13 @@
  * What is said again in a push, and what is answered to what comes again (RFC 3261 §13, §17): over
  * UDP all that has no answer, over TCP only the 2xx to an INVITE and its ACK.
  */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { arrivesOnce, closes, WAITS } from '../controls/push-outcome.ts';
-import { type PushStage, pushStage, type Transport } from '../controls/push-stage.ts';
-import { headerOf } from '../controls/scripted-peer-flow.ts';
+import { type PushStage, pushStage } from '../controls/push-stage.ts';
 
 let push: PushStage;
 afterEach(() => push.close());
 
-const BOTH: readonly Transport[] = ['udp', 'tcp'];
 const status = (answer: string) => Number(answer.split(' ')[1]);
 const times = (count: number, what: string) => Array.from({ length: count }, () => what);
 /** T1 doubled up to T2 within 64*T1, the first time included (RFC 3261 §17.1.2.1). */
@@ -25,34 +23,111 @@ function ring(): void {
   push.reply(push.invite, '180 Ringing', { headers: [`Contact: ${push.contact}`] });
 }
 
-test('INVITE over UDP → repeated until a 1xx comes [RFC 3261 §17.1.1.2]', async () => {
-  push = await pushStage('udp');
-  // Timer A: 0.5 s, then after 1 s and 2 s more.
-  await push.pass(3_500);
-  expect(await push.heard()).toEqual(times(4, 'INVITE 1'));
+async function ringsTooLong(): Promise<void> {
   ring();
   await push.event('InviteProgressed');
-  await push.pass(30_000);
-  expect(await push.heard()).toEqual(times(4, 'INVITE 1'));
+  await push.pass(120_000);
+}
+
+async function told(type: string): Promise<number> {
+  return (await push.stage.events()).filter((event) => event.type === type).length;
+}
+
+describe('over udp', () => {
+  test('INVITE → repeated until a 1xx comes [RFC 3261 §17.1.1.2]', async () => {
+    push = await pushStage('udp');
+    // Timer A: 0.5 s, then after 1 s and 2 s more.
+    await push.pass(3_500);
+    expect(await push.heard()).toEqual(times(4, 'INVITE 1'));
+    ring();
+    await push.event('InviteProgressed');
+    await push.pass(30_000);
+    expect(await push.heard()).toEqual(times(4, 'INVITE 1'));
+  });
+
+  test('refusal comes again → the same ACK again, counted once [RFC 3261 §17.1.1.2]', async () => {
+    push = await pushStage('udp');
+    const acks: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      push.reply(push.invite, '486 Busy Here');
+      acks.push(await push.next());
+    }
+    expect(new Set(acks).size).toBe(1);
+    expect(await push.fate()).toEqual({ end: 'refused 486', mailbox: WAITS });
+    expect(await told('DeliveryEnded')).toBe(1);
+  });
+
+  test('CANCEL → repeated until its 200 comes [RFC 3261 §9.1, §17.1.2.2]', async () => {
+    push = await pushStage('udp');
+    await ringsTooLong();
+    const cancel = await push.next();
+    await push.pass(500);
+    expect(await push.next()).toBe(cancel);
+    push.reply(cancel, '200 OK');
+    await push.pass(1_000);
+    expect(await push.heard()).toEqual(['INVITE 1', 'CANCEL 1', 'CANCEL 1']);
+  });
+
+  test('BYE → repeated until its 200 comes [RFC 3261 §17.1.2.2]', async () => {
+    push = await pushStage('udp');
+    await underWay();
+    push.acknowledge();
+    const bye = await push.next();
+    await push.pass(500);
+    expect(await push.next()).toBe(bye);
+    push.reply(bye, '200 OK');
+    await push.pass(30_000);
+    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', 'BYE 2', 'BYE 2']);
+  });
+
+  test('BYE of the client comes again → the same answer again [RFC 3261 §17.2.2]', async () => {
+    push = await pushStage('udp');
+    await underWay();
+    const bye = push.within('BYE', 1);
+    const answer = await push.ask(bye);
+    expect(status(answer)).toBe(200);
+    await push.event('DeliveryEnded');
+    expect(await push.ask(bye)).toBe(answer);
+    await push.pass(20_000);
+    expect(await push.ask(bye)).toBe(answer);
+  });
+
+  test('re-INVITE of the client comes again → absorbed, recorded once [RFC 6026 §7.1]', async () => {
+    push = await pushStage('udp');
+    await underWay();
+    const invite = push.within('INVITE', 1);
+    await push.ask(invite);
+    push.send(invite);
+    push.send(invite);
+    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', '200 INVITE']);
+    expect(await told('SessionRefreshed')).toBe(1);
+  });
+
+  test('reliable 1xx comes again → no further PRACK, that one is repeated [RFC 3262 §4]', async () => {
+    push = await pushStage('udp');
+    const headers = [`Contact: ${push.contact}`, 'Require: 100rel', 'RSeq: 1'];
+    push.reply(push.invite, '180 Ringing', { headers });
+    const prack = await push.next();
+    push.reply(push.invite, '180 Ringing', { headers });
+    expect(await push.heard()).toEqual(['INVITE 1', 'PRACK 2']);
+    await push.pass(500);
+    expect(await push.next()).toBe(prack);
+  });
 });
 
-test.each([
-  ['udp', 7],
-  ['tcp', 1],
-] as const)(
-  'INVITE over %s without any answer → ends after 64*T1, waits for a registration [RFC 3261 §17.1.1.2]',
-  async (transport, sent) => {
+describe.each([
+  { transport: 'udp', invites: 7, byes: SENT_IN_32_S },
+  { transport: 'tcp', invites: 1, byes: 1 },
+] as const)('over $transport', ({ transport, invites, byes }) => {
+  test('no answer to the INVITE → ends after 64*T1, waits [RFC 3261 §17.1.1.2, A-35]', async () => {
     push = await pushStage(transport);
     await push.pass(32_000);
     expect(await push.fate()).toEqual({ end: 'noAnswer', mailbox: WAITS });
-    expect(await push.heard()).toEqual(times(sent, 'INVITE 1'));
+    expect(await push.heard()).toEqual(times(invites, 'INVITE 1'));
     await arrivesOnce(push, WAITS);
-  },
-);
+  });
 
-test.each(BOTH)(
-  '2xx over %s comes again → the same ACK again [RFC 3261 §13.2.2.4]',
-  async (transport) => {
+  test('2xx comes again → the same ACK again, pushed once [RFC 3261 §13.2.2.4]', async () => {
     push = await pushStage(transport);
     const ack = await push.accept();
     await push.bind();
@@ -61,43 +136,11 @@ test.each(BOTH)(
     push.acknowledge();
     await closes(push);
     expect(push.pushed()).toHaveLength(1);
-  },
-);
+  });
 
-test('refusal over UDP comes again → the same ACK again, counted once [RFC 3261 §17.1.1.2]', async () => {
-  push = await pushStage('udp');
-  const acks: string[] = [];
-  for (let count = 0; count < 3; count += 1) {
-    push.reply(push.invite, '486 Busy Here');
-    acks.push(await push.next());
-  }
-  expect(new Set(acks).size).toBe(1);
-  expect(await push.fate()).toEqual({ end: 'refused 486', mailbox: WAITS });
-  expect((await push.stage.story()).filter((told) => told.endsWith('DeliveryEnded'))).toHaveLength(
-    1,
-  );
-});
-
-test('CANCEL over UDP → repeated until its 200 comes [RFC 3261 §9.1, §17.1.2.2]', async () => {
-  push = await pushStage('udp');
-  ring();
-  await push.event('InviteProgressed');
-  await push.pass(120_000);
-  const cancel = await push.next();
-  await push.pass(500);
-  expect(await push.next()).toBe(cancel);
-  push.reply(cancel, '200 OK');
-  await push.pass(1_000);
-  expect(await push.heard()).toEqual(['INVITE 1', 'CANCEL 1', 'CANCEL 1']);
-});
-
-test.each(BOTH)(
-  '2xx over %s long after our CANCEL → ACK, BYE, nothing pushed [RFC 3261 §9.1, §13.2.2.4]',
-  async (transport) => {
+  test('2xx long after our CANCEL → ACK, BYE, nothing pushed [RFC 3261 §9.1, §13.2.2.4]', async () => {
     push = await pushStage(transport);
-    ring();
-    await push.event('InviteProgressed');
-    await push.pass(120_000);
+    await ringsTooLong();
     push.reply(await push.next(), '200 OK');
     await push.pass(20_000);
     expect(await push.fate()).toEqual({ end: 'noAnswer', mailbox: WAITS });
@@ -105,52 +148,19 @@ test.each(BOTH)(
     push.reply(await push.next(), '200 OK');
     expect(push.pushed()).toEqual([]);
     await arrivesOnce(push, WAITS);
-  },
-);
+  });
 
-test.each([
-  ['udp', SENT_IN_32_S],
-  ['tcp', 1],
-] as const)(
-  'BYE over %s without an answer → the push is complete all the same [RFC 3261 §15.1.1]',
-  async (transport, sent) => {
+  test('no answer to our BYE → the push is complete all the same [RFC 3261 §15.1.1]', async () => {
     push = await pushStage(transport);
     await underWay();
     push.acknowledge();
     expect(await push.next()).toMatch(/^BYE /);
     await push.pass(32_000);
     expect(await push.fate()).toEqual({ end: 'completed', mailbox: 'nothing left' });
-    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...times(sent, 'BYE 2')]);
-  },
-);
+    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...times(byes, 'BYE 2')]);
+  });
 
-test('BYE over UDP → repeated until its 200 comes [RFC 3261 §17.1.2.2]', async () => {
-  push = await pushStage('udp');
-  await underWay();
-  push.acknowledge();
-  const bye = await push.next();
-  await push.pass(500);
-  expect(await push.next()).toBe(bye);
-  push.reply(bye, '200 OK');
-  await push.pass(30_000);
-  expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', 'BYE 2', 'BYE 2']);
-});
-
-test('BYE of the client over UDP comes again → the same answer again [RFC 3261 §17.2.2]', async () => {
-  push = await pushStage('udp');
-  await underWay();
-  const bye = push.within('BYE', 1);
-  const answer = await push.ask(bye);
-  expect(status(answer)).toBe(200);
-  await push.event('DeliveryEnded');
-  expect(await push.ask(bye)).toBe(answer);
-  await push.pass(20_000);
-  expect(await push.ask(bye)).toBe(answer);
-});
-
-test.each(BOTH)(
-  'our 2xx to a re-INVITE over %s → repeated until the ACK comes [RFC 3261 §13.3.1.4]',
-  async (transport) => {
+  test('our 2xx to a re-INVITE → repeated until the ACK comes [RFC 3261 §13.3.1.4]', async () => {
     push = await pushStage(transport);
     await underWay();
     const answer = await push.ask(push.within('INVITE', 1));
@@ -163,12 +173,9 @@ test.each(BOTH)(
     expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...times(3, '200 INVITE')]);
     push.acknowledge();
     await closes(push);
-  },
-);
+  });
 
-test.each(BOTH)(
-  'our 2xx to a re-INVITE over %s without an ACK → BYE after 64*T1, back-off [RFC 3261 §13.3.1.4]',
-  async (transport) => {
+  test('no ACK to our 2xx → BYE after 64*T1, back-off [RFC 3261 §13.3.1.4]', async () => {
     push = await pushStage(transport);
     await underWay();
     await push.ask(push.within('INVITE', 1));
@@ -177,12 +184,9 @@ test.each(BOTH)(
     expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...sent]);
     await push.pass(2_000);
     expect(await push.fate()).toEqual({ end: 'sessionExpired', mailbox: 'back-off 30 s' });
-  },
-);
+  });
 
-test.each(BOTH)(
-  'our BYE over %s waits for the ACK to our 2xx [RFC 3261 §15]',
-  async (transport) => {
+  test('our BYE waits for the ACK to our 2xx [RFC 3261 §15]', async () => {
     push = await pushStage(transport);
     await underWay();
     await push.ask(push.within('INVITE', 1));
@@ -190,31 +194,18 @@ test.each(BOTH)(
     expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', '200 INVITE']);
     push.send(push.within('ACK', 1));
     await closes(push);
-  },
-);
+  });
 
-test('our BYE waits for a lost ACK no longer than 64*T1 [RFC 3261 §15]', async () => {
-  push = await pushStage('tcp');
-  await underWay();
-  await push.ask(push.within('INVITE', 1));
-  push.acknowledge();
-  await push.pass(31_999);
-  expect(await push.heard()).not.toContain('BYE 2');
-  await push.pass(1);
-  const sent = [...times(SENT_IN_32_S, '200 INVITE'), 'BYE 2'];
-  expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...sent]);
-  expect(await push.fate()).toEqual({ end: 'completed', mailbox: 'nothing left' });
-});
-
-test('re-INVITE over UDP comes again → absorbed, recorded once [RFC 6026 §7.1]', async () => {
-  push = await pushStage('udp');
-  await underWay();
-  const invite = push.within('INVITE', 1);
-  await push.ask(invite);
-  push.send(invite);
-  push.send(invite);
-  expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', '200 INVITE']);
-  const refreshed = (await push.stage.story()).filter((told) => told.endsWith('SessionRefreshed'));
-  expect(refreshed).toHaveLength(1);
-  expect(headerOf(push.invite, 'CSeq')).toBe('1 INVITE');
+  test('our BYE waits for a lost ACK no longer than 64*T1 [RFC 3261 §15]', async () => {
+    push = await pushStage(transport);
+    await underWay();
+    await push.ask(push.within('INVITE', 1));
+    push.acknowledge();
+    await push.pass(31_999);
+    expect(await push.heard()).not.toContain('BYE 2');
+    await push.pass(1);
+    const sent = [...times(SENT_IN_32_S, '200 INVITE'), 'BYE 2'];
+    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', ...sent]);
+    expect(await push.fate()).toEqual({ end: 'completed', mailbox: 'nothing left' });
+  });
 });
