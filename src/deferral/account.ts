@@ -10,15 +10,19 @@ export function accountName(uri: string): string | undefined {
   return account !== undefined && account.length <= ACCOUNT_BYTES_MAX ? account : undefined;
 }
 
-/**
- * The account of a subscriber of ours: a telephone number, or a user of the domain (lower case); the
- * domain itself is none. A wildcarded identity names a range of users, not one (TS 23.003 §13.5).
- */
+/** The account of a subscriber of ours: a telephone number, or a user of the domain (lower case). */
 export function servedAccount(uri: string, domain: string): string | undefined {
   const { scheme, host, user } = parseUri(uri) ?? {};
-  if (scheme === 'tel') return accountName(uri);
-  if ((scheme !== 'sip' && scheme !== 'sips') || host !== domain) return undefined;
-  return user === undefined || /!.*!/.test(user) ? undefined : accountName(uri);
+  const isUser = (scheme === 'sip' || scheme === 'sips') && host === domain && user !== undefined;
+  return isUser || scheme === 'tel' ? accountName(uri) : undefined;
+}
+
+/**
+ * The same of one identity of an implicit registration set, where `!…!` stands for a range of users
+ * (TS 23.003 §13.5): nobody's mailbox.
+ */
+export function memberAccount(uri: string, domain: string): string | undefined {
+  return /!.*!/.test(uri) ? undefined : servedAccount(uri, domain);
 }
 
 export function mailboxStream(account: string): string {

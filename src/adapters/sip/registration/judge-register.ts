@@ -1,5 +1,5 @@
 /** What a REGISTER asks for: of a client for itself, or of an S-CSCF for a third party. */
-import { accountName, servedAccount } from '../../../deferral/account.ts';
+import { accountName, memberAccount, servedAccount } from '../../../deferral/account.ts';
 import { IM_TAG } from '../../../deferral/reginfo-registration.ts';
 import type { ContactChange } from '../../../deferral/registration.ts';
 import type { Binding } from '../../../machines/mailbox/events.ts';
@@ -141,7 +141,7 @@ export function identitiesOf(
   domain: string,
 ): readonly string[] | undefined {
   if (uris === undefined) return undefined;
-  const ours = uris.map((uri) => servedAccount(uri, domain)).filter((one) => one !== undefined);
+  const ours = uris.map((uri) => memberAccount(uri, domain)).filter((one) => one !== undefined);
   return [...new Set([account, ...ours])].slice(0, IDENTITIES_MAX);
 }
 

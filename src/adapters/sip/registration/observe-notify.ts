@@ -1,5 +1,5 @@
 /** NOTIFYs of our subscriptions to registrations (RFC 6665 §4.1.3, RFC 3680 §4.8, §5.2). */
-import { servedAccount } from '../../../deferral/account.ts';
+import { memberAccount } from '../../../deferral/account.ts';
 import { type ReginfoNews, registrationOfReginfo } from '../../../deferral/reginfo-registration.ts';
 import type { Evidence } from '../../../engine/recorded.ts';
 import { parseCSeq, parseMediaType } from '../../../wire/sip/headers.ts';
@@ -167,7 +167,7 @@ function accountsIn(
 ): ReadonlyMap<string, ReginfoRegistration> {
   const found = new Map<string, ReginfoRegistration>();
   for (const registration of registrations) {
-    const account = servedAccount(registration.aor, domain);
+    const account = memberAccount(registration.aor, domain);
     if (account !== undefined && found.size < IDENTITIES_MAX) found.set(account, registration);
   }
   if (state === 'partial') return found;
