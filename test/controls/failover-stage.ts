@@ -69,6 +69,8 @@ export function failoverStage(options: { readonly tcpListens?: boolean } = {}) {
       });
     },
     sent,
+    /** Transactions that are not over. */
+    clients: () => layer.counts().clients,
     /** The peer of try `at` answers. */
     answer(at: number, status: number, headers: readonly (readonly [string, string])[] = []) {
       const { octets, hop } = attempts[at] as Attempt;
@@ -80,6 +82,6 @@ export function failoverStage(options: { readonly tcpListens?: boolean } = {}) {
       return last.transaction.cancel(cancelFor(last.octets) as Uint8Array);
     },
     /** Lets the outcomes of sending arrive. */
-    settled: () => new Promise((resolve) => setTimeout(resolve, 0)),
+    settled: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }
