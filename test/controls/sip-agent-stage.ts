@@ -60,6 +60,8 @@ export interface SipAgentStage {
   stored(): Promise<string>;
   /** What the log has of one account's mailbox. */
   mailbox(account?: string): Promise<readonly Recorded[]>;
+  /** All that the log holds, data and octets, as one text. */
+  everything(): Promise<string>;
   /** First lines of what the journal holds, `<` in and `>` out. */
   journal(): Promise<readonly string[]>;
   registration(account?: string): Promise<RegistrationRow | undefined>;
@@ -197,6 +199,14 @@ export async function sipAgentStage(
       return new TextDecoder().decode(first?.octets);
     },
     mailbox: (account = ALICE) => recorded(({ stream }) => stream === `mailbox-${account}`),
+    async everything() {
+      const told = await recorded(() => true);
+      const texts = told.map(({ data, octets }) => [
+        JSON.stringify(data),
+        new TextDecoder().decode(octets),
+      ]);
+      return texts.flat().join('\n');
+    },
     async journal() {
       const told = await recorded(({ stream }) => stream.startsWith('signal-'));
       return told.map(({ type, octets }) => {

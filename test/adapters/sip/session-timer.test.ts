@@ -1,73 +1,96 @@
-/** The session timer of a push as the client sees it: an interval of a second, on loopback. */
+/** Our refreshes of a session as the client meets them (RFC 4028 §7.4, §10, RFC 3261 §14.1). */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { answerOf, type PushedClient, pushedClient } from '../../controls/pushed-client.ts';
-import type { Line } from '../../controls/scripted-peer.ts';
+import type { RefreshRefusedData } from '../../../src/machines/delivery/events.ts';
+import { clientSdp, type Parts, type PushStage, pushStage } from '../../controls/push-stage.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
-import { type SipAgentStage, sipAgentStage } from '../../controls/sip-agent-stage.ts';
 
-let stage: SipAgentStage;
-let line: Line;
-let client: PushedClient;
-beforeEach(async () => {
-  stage = await sipAgentStage();
-  line = await stage.peer.datagrams(stage.udp);
-  client = pushedClient(line);
-});
-afterEach(() => stage.close());
-
-const BY_US = 'Session-Expires: 1;refresher=uac';
-const UPDATES = ['Allow: INVITE, UPDATE', BY_US];
+const TIMER = 'Session-Expires: 90;refresher=uac';
+const UPDATES = ['Allow: INVITE, UPDATE', TIMER];
 const bodyOf = (text: string) => text.slice(text.indexOf('\r\n\r\n') + 4);
 
-/** The push is answered, with an interval of one second. */
-async function answered(headers: readonly string[]): Promise<string> {
-  const invite = await client.invited();
-  client.answer(invite, '200 OK', { headers, sdp: client.sdp });
-  expect(await client.next()).toMatch(/^ACK /);
-  return invite;
-}
+let push: PushStage;
+beforeEach(async () => {
+  push = await pushStage('udp');
+});
+afterEach(() => push.close());
 
+/** The next request; over UDP the one before may have come again. */
 async function nextIs(method: string, cseq: number): Promise<string> {
-  const request = await client.next();
-  expect(request.split('\r\n')[0]).toMatch(new RegExp(`^${method} `));
-  expect(headerOf(request, 'CSeq')).toBe(`${cseq} ${method}`);
-  return request;
+  for (;;) {
+    const request = await push.next();
+    const [number, name] = headerOf(request, 'CSeq').split(' ');
+    if (name !== 'ACK' && method !== 'ACK' && Number(number) < cseq) continue;
+    expect([request.split(' ')[0], headerOf(request, 'CSeq')]).toEqual([
+      method,
+      `${cseq} ${method}`,
+    ]);
+    return request;
+  }
 }
 
-test('the client refreshes, and does not → BYE before it expires [RFC 4028 §10]', async () => {
-  await answered(['Allow: INVITE, UPDATE', 'Session-Expires: 1;refresher=uas']);
+/** The push is answered, and half of the interval of 90 s is over. */
+async function refresh(headers: readonly string[], method: string): Promise<string> {
+  await push.accept({ headers });
+  await push.event('InviteAnswered');
+  await push.pass(45_000);
+  return nextIs(method, 2);
+}
+
+const granted = (parts: Parts = {}): Parts => ({
+  ...parts,
+  headers: [`Contact: ${push.contact}`, TIMER, ...(parts.headers ?? [])],
+});
+
+test('the client is to refresh and does not → BYE before it expires [RFC 4028 §10]', async () => {
+  await push.accept({ headers: ['Allow: UPDATE', 'Session-Expires: 90;refresher=uas'] });
+  await push.pass(59_999);
+  expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1']);
+  await push.pass(1);
   await nextIs('BYE', 2);
 });
 
-describe('UPDATE at half of the interval [RFC 4028 §7.4]', () => {
-  test('200 → the next interval begins, with the timer, the refresher and the target it names', async () => {
-    await answered(UPDATES);
-    const first = await nextIs('UPDATE', 2);
-    expect(headerOf(first, 'Session-Expires')).toBe('1;refresher=uac');
-    const moved = `Contact: <sip:moved@127.0.0.1:${line.local.port}>`;
-    client.answer(first, '200 OK', { headers: ['Session-Expires: 1;refresher=uac', moved] });
+describe('UPDATE at half of the interval', () => {
+  test('200 → the next interval begins, with the timer and the target it names', async () => {
+    const update = await refresh(UPDATES, 'UPDATE');
+    expect([headerOf(update, 'Session-Expires'), bodyOf(update)]).toEqual(['90;refresher=uac', '']);
+    const moved = push.contact.replace('alice@', 'moved@');
+    push.reply(update, '200 OK', { headers: [`Contact: ${moved}`, TIMER] });
+    await push.event('SessionRefreshed');
+    await push.pass(45_000);
     const second = await nextIs('UPDATE', 3);
     expect(second).toMatch(/^UPDATE sip:moved@/);
-    client.answer(second, '200 OK', { headers: ['Session-Expires: 1;refresher=uas', moved] });
+    const theirs = 'Session-Expires: 90;refresher=uas';
+    push.reply(second, '200 OK', { headers: [`Contact: ${moved}`, theirs] });
+    await push.pass(60_000);
     expect(await nextIs('BYE', 4)).toMatch(/^BYE sip:moved@/);
   });
 
-  test('491 → it pauses 2.1 to 4 s; the session ends before [RFC 3261 §14.1]', async () => {
-    await answered(UPDATES);
-    client.answer(await nextIs('UPDATE', 2), '491 Request Pending');
-    await nextIs('BYE', 3);
-    const refused = (await stage.events()).find(({ type }) => type === 'SessionExpired');
-    const { retryAfterMs } = (refused?.data ?? {}) as { readonly retryAfterMs: number };
-    expect(retryAfterMs).toBeGreaterThanOrEqual(2_100);
-    expect(retryAfterMs).toBeLessThanOrEqual(4_000);
-    expect(retryAfterMs % 10).toBe(0);
+  test('491 → again after 2.1 to 4 s, in steps of 10 ms [RFC 3261 §14.1]', async () => {
+    push.reply(await refresh(UPDATES, 'UPDATE'), '491 Request Pending');
+    const { data } = await push.event('SessionExpired');
+    const { retryAfterMs = 0 } = data as RefreshRefusedData;
+    expect([retryAfterMs >= 2_100, retryAfterMs <= 4_000, retryAfterMs % 10]).toEqual([
+      ...[true, true],
+      0,
+    ]);
+    await push.pass(retryAfterMs);
+    push.reply(await nextIs('UPDATE', 3), '200 OK', granted());
+    expect((await push.event('SessionRefreshed')).data).toMatchObject({ refresher: 'uac' });
+  });
+
+  test('500 with Retry-After, as glare among UPDATEs → again then [RFC 3311 §5.2]', async () => {
+    const headers = ['Retry-After: 7'];
+    push.reply(await refresh(UPDATES, 'UPDATE'), '500 Server Internal Error', { headers });
+    await push.event('SessionExpired');
+    await push.pass(6_999);
+    expect((await push.heard()).at(-1)).toBe('UPDATE 2');
+    await push.pass(1);
+    await nextIs('UPDATE', 3);
   });
 
   test('422 → again at once, for as long as is asked [RFC 4028 §7.4]', async () => {
-    await answered(UPDATES);
-    client.answer(await nextIs('UPDATE', 2), '422 Session Interval Too Small', {
-      headers: ['Min-SE: 120'],
-    });
+    const headers = ['Min-SE: 120'];
+    push.reply(await refresh(UPDATES, 'UPDATE'), '422 Session Interval Too Small', { headers });
     const again = await nextIs('UPDATE', 3);
     expect([headerOf(again, 'Session-Expires'), headerOf(again, 'Min-SE')]).toEqual([
       '120;refresher=uac',
@@ -75,60 +98,71 @@ describe('UPDATE at half of the interval [RFC 4028 §7.4]', () => {
     ]);
   });
 
-  test.each(['408 Request Timeout', '481 Call Does Not Exist'])('%s → BYE', async (status) => {
-    await answered(UPDATES);
-    client.answer(await nextIs('UPDATE', 2), status);
+  test('no answer at all → BYE [RFC 4028 §10]', async () => {
+    await refresh(UPDATES, 'UPDATE');
+    await push.pass(32_000);
     await nextIs('BYE', 3);
   });
 });
 
-describe('INVITE where UPDATE is not allowed [RFC 4028 §7.4]', () => {
-  const refreshed = { headers: [BY_US] };
+describe('INVITE where UPDATE is not allowed', () => {
+  const reinvited = () => refresh(['Allow: INVITE, ACK, BYE', TIMER], 'INVITE');
 
   test('the description is that of the push, octet for octet, o= too [RFC 3264 §8]', async () => {
-    const invite = await answered(['Allow: INVITE, ACK, BYE', BY_US]);
-    const again = await nextIs('INVITE', 2);
-    expect(bodyOf(again)).toBe(bodyOf(invite));
-    expect(headerOf(again, 'To')).toBe(`${headerOf(invite, 'To')};tag=ue`);
+    const again = await reinvited();
+    expect(bodyOf(again)).toBe(bodyOf(push.invite));
+    expect(headerOf(again, 'To')).toBe(`${headerOf(push.invite, 'To')};tag=ue`);
+    expect(headerOf(again, 'Via')).not.toBe(headerOf(push.invite, 'Via'));
   });
 
-  test('200 with the same session → ACK of its own, repeated; the push goes on [RFC 3261 §13.2.2.4]', async () => {
-    await answered([BY_US]);
-    const again = await nextIs('INVITE', 2);
-    client.answer(again, '200 OK', { ...refreshed, sdp: client.sdp });
+  test('200, the same session → ACK of its own; repeated → the same ACK [RFC 3261 §13.2.2.4]', async () => {
+    const again = await reinvited();
+    push.reply(again, '200 OK', granted({ sdp: clientSdp() }));
     const ack = await nextIs('ACK', 2);
     expect(headerOf(ack, 'Via')).not.toBe(headerOf(again, 'Via'));
-    client.answer(again, '200 OK', { ...refreshed, sdp: client.sdp });
-    expect(await client.next()).toBe(ack);
-    expect(await stage.story()).toContain('delivery SessionRefreshed');
+    push.reply(again, '200 OK', granted({ sdp: clientSdp() }));
+    expect(await push.next()).toBe(ack);
+    await push.event('SessionRefreshed');
+    await push.pass(45_000);
     await nextIs('INVITE', 3);
   });
 
-  test('200 with another session → ACK, then BYE [RFC 3264 §8]', async () => {
-    await answered([BY_US]);
-    const sdp = client.sdp.replace('/abc;tcp', '/other;tcp');
-    client.answer(await nextIs('INVITE', 2), '200 OK', { ...refreshed, sdp });
-    const both = [await client.next(), await client.next()];
+  test.each([
+    ['another path', { path: 'a=path:msrp://127.0.0.1:7394/other;tcp' }],
+    ['port 0', { port: 'm=message 0 TCP/MSRP *' }],
+    ['inactive', { direction: 'a=inactive' }],
+  ])('200, but %s → ACK, then BYE [RFC 3264 §8]', async (_, changes) => {
+    push.reply(await reinvited(), '200 OK', granted({ sdp: clientSdp(changes) }));
+    const both = [await push.next(), await push.next()];
     expect(both.map((one) => headerOf(one, 'CSeq')).sort()).toEqual(['2 ACK', '3 BYE']);
-    expect(await stage.story()).toContain('delivery ChannelLost');
+    expect((await push.event('ChannelLost')).data).toEqual({
+      reason: 'the refresh was answered with another session',
+    });
+  });
+
+  test('200 from another Contact → ACK and all that follows go there [RFC 3261 §12.2.1.2]', async () => {
+    const moved = push.contact.replace('alice@', 'moved@');
+    const headers = [`Contact: ${moved}`, TIMER];
+    push.reply(await reinvited(), '200 OK', { headers, sdp: clientSdp() });
+    expect(await nextIs('ACK', 2)).toMatch(/^ACK sip:moved@/);
   });
 
   test('488 → ACK in its transaction; the session lives on until it ends [RFC 3261 §14.1]', async () => {
-    await answered([BY_US]);
-    const again = await nextIs('INVITE', 2);
-    client.answer(again, '488 Not Acceptable Here');
+    const again = await reinvited();
+    push.reply(again, '488 Not Acceptable Here');
     expect(headerOf(await nextIs('ACK', 2), 'Via')).toBe(headerOf(again, 'Via'));
+    await push.pass(14_999);
+    expect((await push.heard()).at(-1)).toBe('ACK 2');
+    await push.pass(1);
     await nextIs('BYE', 3);
   });
 
   test('the BYE overtakes it, its 200 comes after → ACK all the same [REF-3261-1]', async () => {
-    await answered([BY_US]);
-    const again = await nextIs('INVITE', 2);
-    stage.channels.get([...stage.channels.keys()][0] ?? '')?.lost('cut');
-    const bye = await nextIs('BYE', 3);
-    client.answer(again, '200 OK', { ...refreshed, sdp: client.sdp });
+    const again = await reinvited();
+    [...push.stage.channels.values()][0]?.lost('cut');
+    push.reply(await nextIs('BYE', 3), '200 OK');
+    push.reply(again, '200 OK', granted({ sdp: clientSdp() }));
     await nextIs('ACK', 2);
-    line.send(answerOf(bye, '200 OK'));
-    expect(stage.faults).toEqual([]);
+    expect(push.stage.faults).toEqual([]);
   });
 });
