@@ -213,7 +213,6 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
       return;
     }
     choose(one);
-    if (!dialog) live.delete(one);
     over = true;
     callbacks.onFinal(response, one.hop);
   }
