@@ -25,6 +25,8 @@ interface Way {
   readonly port: number;
   /** PEM of the root that the server's certificate must come from. */
   readonly ca?: string;
+  /** PEM of our own certificate and its key, over TLS. */
+  readonly own?: { readonly cert: string; readonly key: string };
 }
 
 const NEXT_WITHIN_MS = 5_000;
@@ -114,6 +116,6 @@ export async function sipLine(way: Way): Promise<SipLine> {
   );
 }
 
-function secured({ host, port, ca }: Way): Socket {
-  return connectTls({ host, port, ...(ca === undefined ? {} : { ca }) });
+function secured({ host, port, ca, own }: Way): Socket {
+  return connectTls({ host, port, ...(ca === undefined ? {} : { ca }), ...own });
 }
