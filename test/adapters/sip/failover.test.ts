@@ -77,6 +77,8 @@ describe('the next hop is not tried', () => {
     stage.answer(0, 503);
     expect(stage.tries()).toEqual([FIRST, '0 ACK udp 192.0.2.1']);
     expect(stage.told).toEqual(['180 INVITE of udp 192.0.2.1', '503 INVITE of udp 192.0.2.1']);
+    stage.send('MESSAGE', HOPS);
+    expect(stage.tries().at(-1)).toBe('0 MESSAGE udp 192.0.2.1');
   });
 
   test.each([404, 480, 486, 500, 600])('after %i: the request was answered', (status) => {

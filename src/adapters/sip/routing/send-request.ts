@@ -204,7 +204,7 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
 
   function final(one: Try, response: SipMessage): void {
     const status = statusOf(response);
-    if (status === 503) {
+    if (status === 503 && one.heard <= 100) {
       memory.failed(one.hop, parseRetryAfter(response.first('retry-after') ?? ''));
     } else memory.answered(one.hop);
     const dialog = method === 'INVITE' && status < 300;
