@@ -243,7 +243,7 @@ export async function openSipAgent(
       onStrayResponse(response, source) {
         // Call-IDs of ours are not to be guessed: a response with one is no stranger's.
         const known = identity.deliveryOf(response.first('call-id') ?? '') !== undefined;
-        const taken = known || options.trusted(source.host);
+        const taken = known || access.isTrusted(source);
         // RFC 6026 §8.9: what was passed on and is over is not passed back any more.
         if (taken && isPassedBack(response)) signals.received(response.octets, evidenceOf(source));
         else if (taken) performed.strayResponse(response, source);
