@@ -136,8 +136,11 @@ export function router(options: RouterOptions): Router {
     return orSeen(hopsOf(contact), seen);
   }
 
-  async function toCore({ uri, routes }: Core): Promise<Route | NoWay> {
-    const found = hopsOf(uri);
+  /** Of an address, which is read once: requests that are passed on go there one and all. */
+  const coreHops = core && isNumeric(core.uri) ? hopsOf(core.text) : undefined;
+
+  async function toCore({ text, routes }: Core): Promise<Route | NoWay> {
+    const found = coreHops ?? hopsOf(text);
     const hops = found instanceof Promise ? await found : found;
     return typeof hops === 'string' ? hops : { hops: ordered(hops), routes };
   }
@@ -223,14 +226,16 @@ function uriIn(route: string): string {
 }
 
 interface Core {
-  readonly uri: string;
+  readonly text: string;
+  readonly uri: Uri;
   readonly routes: readonly [string];
 }
 
-/** RFC 3261 §19.1.1: without `lr` the next hop would be taken for a strict router. */
-function coreAt(uri: string): Core {
-  const isLoose = parseUri(uri)?.params.has('lr') === true;
-  return { uri, routes: [isLoose ? `<${uri}>` : `<${uri};lr>`] };
+function coreAt(text: string): Core {
+  const uri = parseUri(text);
+  if (!uri) throw new Error(`${text} is no URI of a next hop: write sip:HOST:PORT`);
+  // RFC 3261 §19.1.1: without `lr` it would be taken for a strict router.
+  return { text, uri, routes: [uri.params.has('lr') ? `<${text}>` : `<${text};lr>`] };
 }
 
 function seenFirst(seen: Hop, found: Eventually): Eventually {
