@@ -165,4 +165,17 @@ describe('INVITE where UPDATE is not allowed', () => {
     await nextIs('ACK', 2);
     expect(push.stage.faults).toEqual([]);
   });
+
+  test('a 200 that no process of ours remembers to have asked for → ACK with its CSeq', async () => {
+    await push.accept();
+    [...push.stage.channels.values()][0]?.lost('cut');
+    await nextIs('BYE', 2);
+    const foreign = push.invite
+      .replace(/branch=\S+/, 'branch=z9hG4bKbefore')
+      .replace('CSeq: 1 ', 'CSeq: 3 ');
+    push.reply(foreign, '200 OK', granted({ sdp: clientSdp() }));
+    await nextIs('ACK', 3);
+    push.reply(foreign, '488 Not Acceptable Here');
+    expect((await push.heard()).at(-1)).toBe('ACK 3');
+  });
 });

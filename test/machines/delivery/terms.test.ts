@@ -38,6 +38,16 @@ describe('422 Session Interval Too Small', () => {
   });
 });
 
+describe('Retry-After', () => {
+  it.each([
+    ['of a second and more', 1_000, ', retryAfterMs: 1000'],
+    ['of nothing', 0, ''],
+  ])('inviting: 503, Retry-After %s → reported%s [RFC 3261 §20.33]', (_, retryAfterMs, told) => {
+    const refused = event('InviteRefused', { status: 503, retryAfterMs });
+    expect(decided(delivery, inviting, refused)).toContain(`status: 503${told}, acknowledged`);
+  });
+});
+
 describe('the answer', () => {
   it('pushing: ChannelBound → pushes within a=max-size, as the fragment that is taken [A-22]', () => {
     const answer = { ...acceptableAnswer, maxSize: 2048, encapsulation: 'sipfrag' } as const;

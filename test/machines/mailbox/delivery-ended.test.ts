@@ -78,7 +78,10 @@ describe('delivering: DeliveryEnded, cause → what then', () => {
     },
   );
 
-  it.each([300, 401, 422, 491, 500, 503, 699])('refused with %i → back-off', (status) => {
+  it.each([
+    ...[300, 302, 305, 380, 400, 401, 403, 405, 407, 413, 420, 421, 422, 481, 482, 483, 485, 491],
+    ...[494, 500, 501, 503, 504, 513, 580, 604, 699],
+  ])('refused with %i → back-off', (status) => {
     expect(decided(mailbox, delivering, refused(status))).toBe(backsOff);
   });
 
