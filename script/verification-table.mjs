@@ -1,6 +1,6 @@
 /**
- * Renders a vitest JSON report as `docs/verification.md`, on standard output:
- * `node script/verification-table.mjs results.json`.
+ * Renders vitest JSON reports as `docs/verification.md`, on standard output:
+ * `node script/verification-table.mjs results.json …`.
  *
  * A test that measured something says so in its task's meta, and gets a row of its own:
  * `task.meta.measured = '52 kill rounds, 0 acknowledged messages lost'`.
@@ -9,12 +9,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-const [file] = process.argv.slice(2);
-if (file === undefined) {
-  console.error('usage: node script/verification-table.mjs results.json');
+const files = process.argv.slice(2);
+if (files.length === 0) {
+  console.error('usage: node script/verification-table.mjs results.json …');
   process.exit(2);
 }
-const report = JSON.parse(readFileSync(file, 'utf8'));
+const reports = files.map((file) => JSON.parse(readFileSync(file, 'utf8')));
+const results = reports.flatMap((report) => report.testResults);
+const total = (name) => reports.reduce((sum, report) => sum + report[name], 0);
+const startTime = Math.min(...reports.map((report) => report.startTime));
+const success = reports.every((report) => report.success);
 
 function git(...words) {
   return execFileSync('git', words, { encoding: 'utf8' }).trim();
@@ -43,7 +47,7 @@ function subject(result) {
 
 function bySubject() {
   const rows = new Map();
-  for (const result of report.testResults) {
+  for (const result of results) {
     const name = subject(result);
     const row = rows.get(name) ?? { passed: 0, failed: 0, skipped: 0, seconds: 0 };
     for (const { status } of result.assertionResults) {
@@ -57,15 +61,15 @@ function bySubject() {
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-const tests = report.testResults.flatMap((result) => result.assertionResults);
+const tests = results.flatMap((result) => result.assertionResults);
 const measured = tests.filter((test) => typeof test.meta?.measured === 'string');
 const skipped = tests.filter((test) => test.status !== 'passed' && test.status !== 'failed');
 const text = [
   '# Verification',
-  `What \`script/verify\` found at full bounds on ${new Date(report.startTime).toISOString().slice(0, 10)},` +
+  `What \`script/verify\` found at full bounds on ${new Date(startTime).toISOString().slice(0, 10)},` +
     `\ncommit ${commit()}, Node ${process.version}, seed ${process.env.RESTANTE_SEED ?? 'not set'}.`,
-  `**${report.success ? 'Everything held' : 'Something failed'}**: ` +
-    `${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped.length} skipped.`,
+  `**${success ? 'Everything held' : 'Something failed'}**: ` +
+    `${total('numPassedTests')} passed, ${total('numFailedTests')} failed, ${skipped.length} skipped.`,
   table(
     ['subject', 'passed', 'failed', 'skipped', 'seconds'],
     bySubject().map(([name, row]) => [

@@ -163,7 +163,8 @@ function sketch(found: readonly Framed[]): readonly string[] {
   });
 }
 
-describe('damaged SIP', () => {
+/** A million cases take some minutes on two busy cores. */
+describe('damaged SIP', { timeout: 3_600_000 }, () => {
   it('a datagram is a message or a refusal, and a message can be used [RFC 3261 §7]', () => {
     fuzz(corpus, FUZZ_CASES, (octets) => {
       const parsed = parseSip(octets, 'datagram');
