@@ -158,6 +158,9 @@ describe('on the wire', () => {
     expect(statuses).toEqual([202, 202, 202, 480, 480]);
     expect(headerOf(await ask(line, from('bob', 3)), 'Retry-After')).toBe('100');
     expect(statusOf(await ask(line, from('carol', 1)))).toBe(202);
+    for (let n = 0; n < 5; n += 1) {
+      expect(statusOf(await ask(line, from('im-store', n)))).toBe(202);
+    }
     expect(statusOf(await ask(line, sipRequest('OPTIONS', 'o1')))).toBe(200);
   });
 

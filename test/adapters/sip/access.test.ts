@@ -227,6 +227,8 @@ test('a count serves once; the repetition of a request is no replay [RFC 7616 §
   const said = authorized(anew(request, 'c2'), challenged, { username: 'bob' });
   expect(statusOf(await ask(line, said))).toBe(202);
   expect(statusOf(await ask(line, said))).toBe(202);
+  const altered = await ask(line, said.replace(/hi$/, 'ho'));
+  expect(statusOf(altered)).toBe(401);
   const replayed = await ask(line, anew(said, 'c3'));
   expect(statusOf(replayed)).toBe(401);
   expect(replayed).toContain('stale=true');

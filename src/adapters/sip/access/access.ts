@@ -92,14 +92,16 @@ export function openAccess(options: {
   const bare = bareAnswers({ ...options, isTrusted });
   const sources =
     sourceRate && tokenBuckets({ rate: sourceRate, keysMax: SOURCES_MAX, now: steadyNow });
-  const overdrawn = senderRate && senderLimit({ rate: senderRate, now: steadyNow });
+  const overdrawn =
+    senderRate &&
+    senderLimit({ rate: senderRate, now: steadyNow, own: options.identity.imAddress });
   const authenticate =
     clients &&
     authentication({
       ...clients,
       nonces: nonces({ digest, key: random(KEY_OCTETS), now: steadyNow }),
+      digest,
       random,
-      tagFor,
     });
   const judge = gate({ ...options, ...(authenticate && { authenticate }) });
   const tellLimited = seldom('requests of a stranger dropped');

@@ -1,6 +1,7 @@
 /** Whether a request was sent by who it says it was (RFC 3261 §22, RFC 7616 §3.4). */
 import { timingSafeEqual } from 'node:crypto';
 import { hex } from '../../../engine/identity.ts';
+import type { Digest } from '../../../engine/ports.ts';
 import { type DigestHash, expectedResponse } from '../../../wire/sip/digest.ts';
 import {
   DIGEST_ALGORITHMS,
@@ -26,6 +27,9 @@ export type Authentication =
       readonly verdicts: readonly Verdict[];
     };
 
+/** Of the hash of a request that may come again. */
+const PRINT_OCTETS = 12;
+
 export function authentication(options: {
   readonly realm: string;
   readonly credentialsOf: CredentialsOf;
@@ -33,11 +37,10 @@ export function authentication(options: {
   /** What is offered, as far as the host knows it; default: all. */
   readonly algorithms?: readonly DigestAlgorithm[];
   readonly nonces: Nonces;
+  readonly digest: Digest;
   random(octets: number): Uint8Array;
-  /** The same whenever the request comes again, another for every other one. */
-  tagFor(request: SipMessage): string;
 }): (request: SipMessage, source: Hop) => Promise<Authentication> {
-  const { realm, credentialsOf, hash, nonces, tagFor } = options;
+  const { realm, credentialsOf, hash, nonces, digest } = options;
   const nothing = new Uint8Array(0);
   const wanted = options.algorithms ?? DIGEST_ALGORITHMS;
   const offered = DIGEST_ALGORITHMS.filter(
@@ -81,7 +84,9 @@ export function authentication(options: {
     if (!isFor(start, uri)) return { kind: 'misplaced' };
     if (!nonces.isFresh(nonce)) return challenged(false, true);
     const answer = { user: username, nonce, nc: Number.parseInt(protection.nc, 16) };
-    const counted = nonces.count(answer, tagFor(request));
+    // Digest covers neither body nor most headers: only the very same octets are a repetition.
+    const print = hex(digest.sha256(request.octets).subarray(0, PRINT_OCTETS));
+    const counted = nonces.count(answer, print);
     // The layer below answers it as before; nobody repeats anything on a stream.
     const isNew = counted === 'new' || (counted === 'repeated' && !isReliable(source));
     return isNew ? { kind: 'proved', username } : challenged(false, true);

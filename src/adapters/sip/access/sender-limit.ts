@@ -26,13 +26,19 @@ export function senderLimit(options: {
   readonly rate: Rate;
   /** Steady milliseconds. */
   now(): number;
+  /** Our own address: pushes that the core sends back here are no messages of somebody. */
+  readonly own: string;
 }): (request: SipMessage, requester: Requester) => Verdict | undefined {
   const buckets = tokenBuckets({ ...options, keysMax: SENDERS_MAX });
+  const own = accountName(options.own);
   const seconds = Math.ceil(1 / options.rate.perSecond);
   return (request, requester) => {
     const method = request.start.kind === 'request' ? request.start.method : '';
     if (!DEPOSITS.has(method) || requester.kind === 'dialog') return undefined;
-    if (buckets.take(senderOf(request, requester))) return undefined;
+    const isWithin = parseNameAddr(request.first('to') ?? '')?.tag !== undefined;
+    const sender = senderOf(request, requester);
+    const isFree = sender === own || (method === 'INVITE' && isWithin);
+    if (isFree || buckets.take(sender)) return undefined;
     return { status: 480, headers: [['Retry-After', String(seconds)]] };
   };
 }
