@@ -2,6 +2,7 @@
 import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-contract.ts';
 import { type Line, scriptedPeer } from './scripted-peer.ts';
 import { headerOf } from './scripted-peer-flow.ts';
+import type { SimulatedClock } from './simulated-clock.ts';
 import {
   ALICE,
   register,
@@ -31,6 +32,7 @@ export async function forwardStage(
     readonly direct?: true;
     readonly trusted?: (address: string) => boolean;
     readonly dnsServers?: readonly string[];
+    readonly clock?: SimulatedClock;
   } = {},
 ): Promise<ForwardStage> {
   const listener = scriptedPeer();
