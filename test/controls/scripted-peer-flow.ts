@@ -76,8 +76,14 @@ export interface PushFlow {
 
 const ARGS = ['--domain', 'example.org', '--im-address', 'sip:im-store@example.org'];
 
-/** Starts a server, sends these MESSAGEs to Alice, and plays everything up to the 200 to BYE. */
-export async function playPush(requests = [depositText(1)]): Promise<PushFlow> {
+/**
+ * Starts a server, sends these MESSAGEs to Alice, and plays everything up to the 200 to BYE.
+ * `whileOpen` may say more in the dialog once the first message is under way.
+ */
+export async function playPush(
+  requests = [depositText(1)],
+  whileOpen?: (dialog: Line, invite: string, answer: string) => Promise<void>,
+): Promise<PushFlow> {
   const peer = scriptedPeer();
   const core = await peer.listen();
   const media = await peer.listen(msrpLength);
@@ -100,11 +106,13 @@ export async function playPush(requests = [depositText(1)]): Promise<PushFlow> {
     const registerAnswer = String(await scscf.next());
     const dialog = await core.accepted();
     const invite = String(await dialog.next());
-    dialog.send(inviteAnswer(invite, media.port));
+    const answer = inviteAnswer(invite, media.port);
+    dialog.send(answer);
     const ack = String(await dialog.next());
     const session = await media.accepted();
     // The server connects, so it binds the session first (RFC 4975 §5.4).
     const [binding = ''] = await acknowledged(session, 1, media.port);
+    await whileOpen?.(dialog, invite, answer);
     const sends = await acknowledged(session, requests.length, media.port);
     const bye = String(await dialog.next());
     dialog.send(byeAnswer(bye));

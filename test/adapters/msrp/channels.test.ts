@@ -33,6 +33,7 @@ it('what is recorded of the path of a peer names no session, and still opens it 
   });
   const path = channels.conceal?.('d1', [answer]) ?? [];
   expect(path).toEqual([`msrp://127.0.0.1:${client.port}/2s93...;tcp`]);
+  expect(channels.peer?.('d1'), 'not open yet').toBeUndefined();
   const lost: string[] = [];
   await new Promise<void>((bound) =>
     channels.open(
@@ -53,4 +54,10 @@ it('what is recorded of the path of a peer names no session, and still opens it 
   };
   expect(await channels.send('d1', message)).toEqual({ outcome: 'acknowledged' });
   expect([got, lost]).toEqual([['hi'], []]);
+  expect(channels.peer?.('d1'), 'whole, to tell a refresh').toEqual({
+    path: [answer],
+    setup: 'passive',
+  });
+  channels.close('d1');
+  expect(channels.peer?.('d1')).toBeUndefined();
 });
