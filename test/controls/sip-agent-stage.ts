@@ -21,6 +21,8 @@ import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts
 import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
 
 const NODE = 'im.example.org';
+/** Nobody listens there, and that is known at once. */
+const NO_DNS = ['127.0.0.1:1'];
 /** As the server has it when nothing is set. */
 const FORWARDING: ForwardSettings = {
   seconds: 10,
@@ -82,6 +84,7 @@ export async function sipAgentStage(
     /** Passed on to clients that are there; absent: every MESSAGE is deferred. */
     readonly forwarding?: Partial<ForwardSettings>;
     readonly nextHop?: string;
+    /** Default: none that answers, so that no test asks the network about a name. */
     readonly dnsServers?: readonly string[];
     /** Registrations are subscribed to where the IM tag is merely assumed. */
     readonly regEvent?: boolean;
@@ -99,7 +102,7 @@ export async function sipAgentStage(
   };
   const faults: string[] = [];
   const forwards: string[] = [];
-  const { forwarding, nextHop, dnsServers } = options;
+  const { forwarding, nextHop, dnsServers = NO_DNS } = options;
   const refused: string[] = [];
   const channels = new Map<string, ChannelCallbacks>();
   const onFault = (where: string, fault: unknown) => faults.push(`${where}: ${fault}`);
@@ -158,7 +161,7 @@ export async function sipAgentStage(
     ...(forwarding && { forwarding: { ...FORWARDING, ...forwarding } }),
     onForwarded: ({ outcome, status }) => forwards.push(`${outcome} ${status}`),
     ...(nextHop && { nextHop }),
-    ...(dnsServers && { dnsServers }),
+    dnsServers,
     ...(options.access && { access: options.access }),
     ...(options.proof && { proof: options.proof }),
     draining: () => draining,
