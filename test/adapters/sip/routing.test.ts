@@ -126,6 +126,23 @@ test('a MESSAGE above 1300 octets that is passed on goes by TCP [RFC 3261 §18.1
   peer.close();
 });
 
+test('an S-CSCF is called at its Contact, a client behind a NAT where it was seen', async () => {
+  stage = await sipAgentStage();
+  const line = await stage.peer.datagrams(stage.udp);
+  const other = await stage.peer.datagrams(stage.udp, { host: '127.0.0.2' });
+  const contact = `sip:127.0.0.2:${other.local.port}`;
+  const uri = 'sip:bob@example.org';
+  const To = `<${uri}>`;
+  await ask(line, sipRequest('MESSAGE', 'm1', {}, { body: 'hi' }));
+  await ask(line, sipRequest('MESSAGE', 'm2', { To }, { uri, body: 'hi' }));
+  const From = '<sip:scscf.example.org>;tag=s';
+  await ask(line, register('r1', { From, Contact: `<${contact}>` }));
+  expect(String(await other.next())).toMatch(/^INVITE sip:alice@example\.org SIP/);
+  const Contact = `<${contact}>;+g.oma.sip-im`;
+  await ask(line, register('r2', { To, From: `${To};tag=b`, Contact }));
+  expect(String(await line.next())).toMatch(/^INVITE sip:bob@example\.org SIP/);
+});
+
 describe('within a dialog behind a next hop', () => {
   const Contact = '<sip:alice@192.0.2.200:5060>';
   const peer = scriptedPeer();
