@@ -106,7 +106,7 @@ export interface InviteRefusedData {
   readonly challenge?: Challenge;
 }
 
-/** A refresh of ours that was refused. */
+/** A refresh of ours that was refused, or granted with the description of another session. */
 export interface RefreshRefusedData {
   readonly status: number;
   /** When it may be tried again: Retry-After, or the pause after a 491 (RFC 3261 §14.1). */

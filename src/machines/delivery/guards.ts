@@ -60,8 +60,8 @@ export const guards = {
   lacksSnapshot: ({ context }: Scope) => context.count === null,
   // RFC 4028 §10: of any other refusal the session lives on until shortly before it expires.
   endsSession: ({ event }: Scope) => {
-    const { status } = (event as Of<'SessionExpired'>).data as { readonly status?: number };
-    return status === 408 || status === 481;
+    const { status = 0 } = (event as Of<'SessionExpired'>).data as { readonly status?: number };
+    return status === 408 || status === 481 || (status >= 200 && status < 300);
   },
   /** A 422 to a refresh: it may be refreshed for longer (RFC 4028 §7.4). */
   asksToRefreshForLonger: ({ context, event }: Scope) => {

@@ -268,8 +268,7 @@ export const deliveryMachine = setup({
           { guard: 'isLast', target: 'bye', actions: ['fail', ...sayBye], meta: BYE_CLAUSES },
           { actions: 'fail' },
         ],
-        // Also told when the client moved its end of the session in a refresh: ours is open then.
-        ChannelLost: { target: 'bye', actions: [blame('channelLost'), ...breakOff] },
+        ChannelLost: { target: 'bye', actions: [blame('channelLost'), ...sayBye] },
         RefreshDue: [
           {
             guard: 'isDue',

@@ -135,9 +135,9 @@ describe('INVITE where UPDATE is not allowed', () => {
     push.reply(await reinvited(), '200 OK', granted({ sdp: clientSdp(changes) }));
     const both = [await push.next(), await push.next()];
     expect(both.map((one) => headerOf(one, 'CSeq')).sort()).toEqual(['2 ACK', '3 BYE']);
-    expect((await push.event('ChannelLost')).data).toEqual({
-      reason: 'the refresh was answered with another session',
-    });
+    expect((await push.event('SessionExpired')).data).toEqual({ status: 200 });
+    push.reply(both.find((one) => one.startsWith('BYE')) ?? '', '200 OK');
+    expect(await push.fate()).toEqual({ end: 'sessionExpired', mailbox: 'back-off 30 s' });
   });
 
   test('200 from another Contact → ACK and all that follows go there [RFC 3261 §12.2.1.2]', async () => {

@@ -126,7 +126,7 @@ describe('outcomes', () => {
 
 describe('the session cannot go on', () => {
   it('pushing: ChannelLost → bye, reported as that', () => {
-    expect(decided(delivery, two, event('ChannelLost'))).toBe(brokenOff());
+    expect(decided(delivery, two, event('ChannelLost'))).toBe(byeAfter(0));
     const given = [...two, event('ChannelLost')];
     expect(decided(delivery, given, event('ByeAnswered'))).toContain(
       ended('channelLost', 'acknowledged: 0, failed: 0'),

@@ -107,9 +107,13 @@ describe('the refresh [RFC 4028 §10]', () => {
     expect(decided(delivery, refreshing, input)).toContain(due('duration', 900));
   });
 
-  it.each([408, 481])('pushing: the refresh was answered %d → bye', (status) => {
+  it.each([
+    ['408', 408],
+    ['481', 481],
+    ['200 with another session', 200],
+  ])('pushing: the refresh was answered %s → bye', (_, status) => {
     const input = { ...event('SessionExpired'), data: { status } };
-    expect(decided(delivery, refreshing, input)).toMatch(/^→ bye /);
+    expect(decided(delivery, refreshing, input)).toMatch(/^→ bye closeChannel/);
   });
 
   it.each([422, 488, 500, 503])(

@@ -13,7 +13,7 @@ import type { SipMessage } from '../../../wire/sip/message.ts';
 import { keepsSession } from '../dialog/judge-session.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { ackKey, type PerformDialog } from './perform-dialog.ts';
-import type { Params, PushContext, Told } from './push-context.ts';
+import { type Params, type PushContext, statusOf, type Told } from './push-context.ts';
 import { pushDialog, refreshHeaders } from './push-requests.ts';
 
 /** RFC 3261 §14.1: who made the Call-ID pauses 2.1 to 4 s, in units of 10 ms. */
@@ -21,7 +21,7 @@ const GLARE_FIRST_MS = 2_100;
 const GLARE_STEP_MS = 10;
 const GLARE_STEPS = 191;
 
-/** Tells `SessionRefreshed`, `SessionExpired` with the refusal, or `ChannelLost`. */
+/** Tells `SessionRefreshed`, or `SessionExpired` with what was refused. */
 export function performRefresh(
   context: PushContext,
   { acknowledge, request }: Pick<PerformDialog, 'acknowledge' | 'request'>,
@@ -80,13 +80,10 @@ export function performRefresh(
     }
     acks.set(key, 'awaited');
     const data = granted(params, message);
-    const told = { message, hop };
-    if (keeps(delivery, params, message.body)) {
-      await fact(delivery, 'SessionRefreshed', data, `refresh ${cseq}`, told);
-    } else {
-      const reason = 'the refresh was answered with another session';
-      await fact(delivery, 'ChannelLost', { reason }, `refresh ${cseq}`, told);
-    }
+    const [type, said] = keeps(delivery, params, message.body)
+      ? ['SessionRefreshed', data]
+      : ['SessionExpired', { status: statusOf(message) }];
+    await fact(delivery, String(type), said, `refresh ${cseq}`, { message, hop });
     const before = pushDialog(identity, delivery, account, params.dialog);
     const proven = credentials.headers(params.credentials, {
       ...{ method: 'INVITE', uri: requestUriIn(before), body: descriptions.of(delivery) },
