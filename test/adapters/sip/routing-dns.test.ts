@@ -77,6 +77,20 @@ describe.skipIf(!dnsServerAvailable())('over dnsmasq', () => {
     expect(server.asked()).toEqual(['A core.test', 'A core.test']);
   });
 
+  test('a server that is gone → what it said last, for a day [RFC 8767 §5]', async () => {
+    const server = await dnsServer({ hosts: ['core.test,192.0.2.1'] });
+    const { clock, advance } = movable();
+    const lookup = dnsLookup({ servers: [server.address], clock });
+    closing.push(() => lookup.close());
+    const found = { kind: 'found', records: ['192.0.2.1'] };
+    expect(await lookup.a('core.test')).toEqual(found);
+    await server.close();
+    advance(3_600_000);
+    expect(await lookup.a('core.test')).toEqual(found);
+    advance(86_400_000);
+    expect(await lookup.a('core.test')).toMatchObject({ kind: 'failed' });
+  });
+
   test('a server that refuses → failed, with its name, and asked again soon', async () => {
     const { lookup, server, advance } = await lookupAt({});
     const failed = await lookup.a('core.example.org');

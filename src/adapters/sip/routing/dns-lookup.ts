@@ -18,6 +18,10 @@ const NOTHING_KEPT_MS = 30_000;
 const FAILURE_KEPT_MS = 2_000;
 /** Longer than a day is longer than anybody means (RFC 8767 §4 caps TTLs too). */
 const KEPT_MAX_MS = 86_400_000;
+/** RFC 8767 §5: old records are better than none while the DNS is down, for a day at most, … */
+const STALE_MAX_MS = 86_400_000;
+/** … and it is asked again after so long. */
+const STALE_KEPT_MS = 30_000;
 /** Contacts of subscribers can name anything: what is oldest is forgotten. */
 const NAMES_MAX = 1_000;
 
@@ -33,6 +37,8 @@ interface Remembered {
   readonly found: Promise<Found<unknown>>;
   /** `undefined`: still on its way. */
   untilMs: number | undefined;
+  /** The last answer that was one, and when it came. */
+  good: { readonly found: Found<unknown>; readonly atMs: number } | undefined;
 }
 
 /**
@@ -59,16 +65,21 @@ export function dnsLookup(options: {
     if (old && (old.untilMs === undefined || old.untilMs > clock.now())) {
       return old.found as Promise<Found<Record>>;
     }
-    const remembered: Remembered = { found: answered(), untilMs: undefined };
+    const good = old?.good;
+    const remembered: Remembered = { found: answered(), untilMs: undefined, good };
     known.delete(key);
     known.set(key, remembered);
     const [oldest] = known.keys();
     if (known.size > NAMES_MAX && oldest !== undefined) known.delete(oldest);
     return remembered.found as Promise<Found<Record>>;
 
-    async function answered(): Promise<Found<Record>> {
+    async function answered(): Promise<Found<unknown>> {
       const { found, keptMs } = await within(question);
-      remembered.untilMs = clock.now() + Math.min(keptMs, KEPT_MAX_MS);
+      const atMs = clock.now();
+      const isStale = found.kind === 'failed' && good && good.atMs + STALE_MAX_MS > atMs;
+      remembered.untilMs = atMs + (isStale ? STALE_KEPT_MS : Math.min(keptMs, KEPT_MAX_MS));
+      if (isStale) return good.found;
+      if (found.kind === 'found') remembered.good = { found, atMs };
       return found;
     }
   }
