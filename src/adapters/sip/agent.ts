@@ -217,7 +217,8 @@ export async function openSipAgent(
       if (isAck(octets)) signals.sent(octets, evidenceOf(hop));
       return transports.send(octets, hop);
     },
-    refuses: access.isOverload,
+    refuses: (request, source, unanswered) =>
+      access.isOverload(request, source, unanswered - passing.waiting()),
     answer(request, source, status) {
       const isRefusal = status === 503;
       const verdict = { status, toTag: tagFor(request) };

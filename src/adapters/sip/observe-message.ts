@@ -91,10 +91,12 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
       received(arrival);
       return arrival.respond(await known);
     }
+    if (options.passing.isFull()) return defer(arrival);
     const pending = recent.begin(key);
     received(arrival);
     try {
-      const { verdict, kept } = await outcomeOf(arrival, loop, forwardMessage);
+      const asked = outcomeOf(arrival, loop, forwardMessage);
+      const { verdict, kept } = await options.passing.during(asked);
       pending.settle(verdict, kept ? 'kept' : 'forgotten');
     } catch (fault) {
       pending.settle(unknownVerdict(), 'forgotten');
@@ -172,7 +174,7 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
     // RFC 3261 §16.3 step 5: a proxy that cannot do what is required of it is none.
     const mayForward = forwardMessage && request.first('proxy-require') === undefined;
     if (!mayForward || !(await isInReach(views, account, at))) return defer(arrival);
-    return options.passing.during(forward(arrival, forwardMessage));
+    return forward(arrival, forwardMessage);
   };
 }
 

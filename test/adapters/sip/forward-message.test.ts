@@ -247,6 +247,19 @@ test('a drain waits for the answer of a client that is asked', async () => {
   expect(statusOf(await stage.sender.next())).toBe(200);
 });
 
+test('2,000 clients that say nothing: who comes then is kept at once, nobody gets 503', async () => {
+  stage = await forwardStage();
+  await stage.online();
+  const line = await stage.peer.connect(stage.tcp);
+  for (let n = 0; n <= 2_000; n += 1) {
+    line.send(message(`m${n}`, { Via: `SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKm${n}` }));
+  }
+  const answer = String(await line.next());
+  expect(statusOf(answer)).toBe(202);
+  expect(headerOf(answer, 'Call-ID')).toMatch(/^m2000@/);
+  expect(line.received).toHaveLength(1);
+});
+
 describe('the same message again', () => {
   test('by another way while the client is asked: asked once, one answer for both', async () => {
     stage = await forwardStage();

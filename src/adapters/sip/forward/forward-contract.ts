@@ -78,7 +78,11 @@ export interface Forwarding {
   /** Absent: every MESSAGE is deferred. */
   readonly forwardMessage?: ForwardMessage;
   /** Counts as under way until it is done. */
-  during(work: Promise<void>): Promise<void>;
+  during<Result>(work: Promise<Result>): Promise<Result>;
+  /** How many messages wait for a client: they are no load. */
+  waiting(): number;
+  /** So many wait that further ones are deferred at once. */
+  isFull(): boolean;
   /** Resolves when nothing is under way, or after `withinMs`. */
   drain(withinMs: number): Promise<void>;
 }

@@ -12,6 +12,9 @@ import { ownRoute } from './own-route.ts';
 import { passingOn } from './pass-on.ts';
 import { relayInvites } from './relay-invite.ts';
 
+/** 10 s of 200 messages a second to clients that say nothing, each of at most 64 KiB. */
+const WAITING_MAX = 2_000;
+
 export function openForwarding(context: {
   readonly clock: Clock;
   readonly signals: Signals;
@@ -28,7 +31,7 @@ export function openForwarding(context: {
   onFault(where: string, fault: unknown): void;
 }): Forwarding {
   const { forwarding: settings } = context;
-  const open = new Set<Promise<void>>();
+  const open = new Set<Promise<unknown>>();
   const passOn = passingOn({ ...context, own: ownRoute(context.listening) });
   return {
     relay: relayInvites({ ...context, passOn }),
@@ -36,6 +39,8 @@ export function openForwarding(context: {
       open.add(work);
       return work.finally(() => open.delete(work));
     },
+    waiting: () => open.size,
+    isFull: () => open.size >= WAITING_MAX,
     async drain(withinMs) {
       await within(context.clock, withinMs, Promise.allSettled(open));
     },
