@@ -1,9 +1,9 @@
 /** Several nodes and requests at once: a registration that became stale is decided anew. */
 import { beforeEach, expect, test } from 'vitest';
 import {
-  registrationSubmitter,
+  accountHolder,
+  type HoldAccounts,
   type Settled,
-  type SubmitRegistration,
 } from '../../../src/adapters/sip/registration/submit-registration.ts';
 import { registrationOf } from '../../../src/deferral/registration.ts';
 import type { Submit } from '../../../src/engine/input.ts';
@@ -18,21 +18,23 @@ beforeEach(async () => {
 });
 
 /** Registers a tablet, by a CSeq of its own. */
-async function tablet(submit: SubmitRegistration, cseq: number): Promise<Settled> {
+async function tablet(hold: HoldAccounts, cseq: number): Promise<Settled> {
   let told: Settled = { kind: 'unknown' };
-  await submit({
-    account: ROMEO,
-    cause: `register tablet ${cseq}`,
-    witness: { testimony: () => ({}), settled: () => {}, done: () => {} },
-    decide: (row, at) =>
-      registrationOf(row, {
-        ...{ via: 'direct', callId: 'tablet', cseq, at },
-        contacts: [{ contact: TABLET, expiresMs: 600_000, im: 'contact' }],
-      }),
-    settled(settled) {
-      told = settled;
-    },
-  });
+  await hold([ROMEO], (submit) =>
+    submit({
+      account: ROMEO,
+      cause: `register tablet ${cseq}`,
+      witness: { testimony: () => ({}), settled: () => {}, done: () => {} },
+      decide: (row, at) =>
+        registrationOf(row, {
+          ...{ via: 'direct', callId: 'tablet', cseq, at },
+          contacts: [{ contact: TABLET, expiresMs: 600_000, im: 'contact' }],
+        }),
+      settled(settled) {
+        told = settled;
+      },
+    }),
+  );
   return told;
 }
 
@@ -43,7 +45,7 @@ test('another node registers a phone in between → both are registered', async 
     conflicts -= 1;
     return stage.engine().submit(...input);
   };
-  const told = await tablet(registrationSubmitter({ ...stage, submit, views: stage.store }), 1);
+  const told = await tablet(accountHolder({ ...stage, submit, views: stage.store }), 1);
   const { bindings } = (await stage.store.get(registrationView, ROMEO)) ?? {};
   expect(bindings).toHaveLength(2);
   expect(told).toMatchObject({ kind: 'bindings', bindings });
@@ -54,7 +56,7 @@ test('another node never stops → unknown, which a client may repeat', async ()
     await stage.register(3_600, 'contact');
     return stage.engine().submit(...input);
   };
-  const told = await tablet(registrationSubmitter({ ...stage, submit, views: stage.store }), 1);
+  const told = await tablet(accountHolder({ ...stage, submit, views: stage.store }), 1);
   expect(told).toEqual({ kind: 'unknown' });
 });
 
@@ -64,7 +66,7 @@ test('many of this node at once → each is decided once', async () => {
     submitted += 1;
     return stage.engine().submit(...input);
   };
-  const one = registrationSubmitter({ ...stage, submit, views: stage.store });
+  const one = accountHolder({ ...stage, submit, views: stage.store });
   const all = await Promise.all(Array.from({ length: 20 }, (_, cseq) => tablet(one, cseq + 1)));
   expect(all.every(({ kind }) => kind === 'bindings')).toBe(true);
   expect(submitted).toBe(20);
@@ -80,7 +82,7 @@ test('a look-up that fails is the caller’s to know, and stops nobody behind it
       return stage.store.get(...asked);
     }) as typeof stage.store.get,
   };
-  const submit = registrationSubmitter({ ...stage, submit: stage.engine().submit, views });
+  const submit = accountHolder({ ...stage, submit: stage.engine().submit, views });
   const first = tablet(submit, 1);
   const second = tablet(submit, 2);
   await expect(first).rejects.toThrow('cannot be read');

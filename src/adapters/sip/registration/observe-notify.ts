@@ -22,10 +22,10 @@ import { unknownVerdict, type Verdict } from '../answer.ts';
 import type { ObserveOptions } from '../observe-options.ts';
 import { IDENTITIES_MAX } from './judge-register.ts';
 import type { RegSubscription, RegSubscriptions } from './reg-subscriptions.ts';
-import { type SubmitRegistration, type Witness, witness } from './submit-registration.ts';
+import { type HoldAccounts, type Witness, witness } from './submit-registration.ts';
 
 export interface NotifyContext extends Pick<ObserveOptions, 'domain' | 'signals'> {
-  readonly submit: SubmitRegistration;
+  readonly hold: HoldAccounts;
   readonly subscriptions: Pick<RegSubscriptions, 'find' | 'notified'>;
 }
 
@@ -127,7 +127,7 @@ function read(
 
 /** What the document says of each account of ours; `false`: the log did not take it in time. */
 async function apply(
-  { submit, domain }: NotifyContext,
+  { hold, domain }: NotifyContext,
   subscription: RegSubscription,
   reginfo: Reginfo,
   told: Witness,
@@ -142,19 +142,22 @@ async function apply(
   const identities = [...registered].sort().slice(0, IDENTITIES_MAX);
   const set = identities.length > 1 ? { identities } : {};
   let isFlushed = true;
-  for (const [account, registration] of registrations) {
-    const news: Omit<ReginfoNews, 'at'> = { registration, state: reginfo.state, ...set };
-    await submit({
-      account,
-      cause: `reginfo ${subscription.callId} ${reginfo.version}`,
-      witness: told,
-      decide: (row, at) => registrationOfReginfo(row, { ...news, at }),
-      settled(settled) {
-        if (settled.kind === 'unknown') isFlushed = false;
-      },
-    });
-    if (!isFlushed) return false;
-  }
+  await hold([...registrations.keys()], async (submit) => {
+    for (const [account, registration] of registrations) {
+      const news: Omit<ReginfoNews, 'at'> = { registration, state: reginfo.state, ...set };
+      await submit({
+        account,
+        cause: `reginfo ${subscription.callId} ${reginfo.version}`,
+        witness: told,
+        decide: (row, at) => registrationOfReginfo(row, { ...news, at }),
+        settled(settled) {
+          if (settled.kind === 'unknown') isFlushed = false;
+        },
+      });
+      if (!isFlushed) return;
+    }
+  });
+  if (!isFlushed) return false;
   subscription.identities = registered.size > 0 ? registered : new Set([subscription.account]);
   return true;
 }

@@ -18,6 +18,7 @@ import { type Headers, unknownVerdict, type Verdict } from '../answer.ts';
 import type { ObserveContext } from '../observe-options.ts';
 import { type Judged, judgeRegister } from './judge-register.ts';
 import {
+  type HoldAccounts,
   type Settled,
   type SubmitRegistration,
   type Witness,
@@ -26,18 +27,21 @@ import {
 
 export interface RegisterContext
   extends Pick<ObserveContext, 'domain' | 'clock' | 'signals' | 'views' | 'onFault'> {
-  readonly submit: SubmitRegistration;
+  readonly hold: HoldAccounts;
+}
+
+/** How a request came, and from whom. */
+interface Arrived {
+  readonly source: Hop;
+  readonly evidence: Evidence;
+  readonly requester: Requester;
 }
 
 /** Answers it, and tells what it asked for; `undefined`: it was refused or did not get that far. */
 export async function observeRegister(
   context: RegisterContext,
   request: SipMessage,
-  {
-    source,
-    evidence,
-    requester,
-  }: { readonly source: Hop; readonly evidence: Evidence; readonly requester: Requester },
+  { source, evidence, requester }: Arrived,
   respond: (verdict: Verdict) => void,
 ): Promise<Judged | undefined> {
   const { domain, clock, signals, views } = context;
@@ -50,10 +54,14 @@ export async function observeRegister(
   const at = clock.now();
   const recorded = recordedIdentities(await views.get(registrationView, judged.account), at);
   const told = witness(signals, request, evidence);
-  await takeEach(context, affected(judged, recorded), { request, judged, told }, (settled) => {
-    told.done();
-    respond(verdictOf(judged, settled));
-  });
+  const accounts = affected(judged, recorded);
+  const names = accounts.map(({ account }) => account);
+  await context.hold(names, (submit) =>
+    takeEach({ ...context, submit }, accounts, { request, judged, told }, (settled) => {
+      told.done();
+      respond(verdictOf(judged, settled));
+    }),
+  );
   return judged;
 }
 
@@ -65,8 +73,8 @@ interface Affected {
 }
 
 /**
- * The accounts that a request reaches, in one order everywhere: each is held until the next is in
- * the log, and two requests for two accounts of one set must not wait for each other.
+ * The accounts that a request reaches, in an order that a crash may cut short anywhere: as long as
+ * one is still to be done, the registered one knows of it.
  */
 function affected(judged: Judged, recorded: readonly string[]): readonly Affected[] {
   const { account, via, contacts } = judged;
@@ -75,11 +83,13 @@ function affected(judged: Judged, recorded: readonly string[]): readonly Affecte
   const before = recorded.includes(account) ? recorded : [account];
   const now = judged.identities ?? before;
   const set = now.length > 1 ? { identities: [...now].sort() } : {};
-  const members = now.map((one) => ({ account: one, ...set }));
   const left = before
     .filter((one) => !now.includes(one))
     .map((one) => ({ account: one, left: true }));
-  return [...members, ...left].sort((a, b) => (a.account < b.account ? -1 : 1));
+  const others = now.filter((one) => one !== account).map((one) => ({ account: one, ...set }));
+  const own = { account, ...set };
+  const isOver = contacts === '*' || contacts.every(({ expiresMs }) => expiresMs === 0);
+  return isOver ? [...left, ...others, own] : [...left, own, ...others];
 }
 
 interface Taken {
@@ -94,7 +104,7 @@ interface Taken {
  * crash cuts short the S-CSCF's repetition or its next refresh completes.
  */
 async function takeEach(
-  context: RegisterContext,
+  context: Pick<RegisterContext, 'onFault'> & { readonly submit: SubmitRegistration },
   accounts: readonly Affected[],
   taken: Taken,
   answer: (settled: Settled) => void,

@@ -8,7 +8,7 @@ import { observeNotify } from './observe-notify.ts';
 import { observeRegister } from './observe-register.ts';
 import { type RegSubscriptionsOptions, regSubscriptions } from './reg-subscriptions.ts';
 import type { Registration } from './registration.ts';
-import { registrationSubmitter } from './submit-registration.ts';
+import { accountHolder } from './submit-registration.ts';
 
 export function openRegistration(
   options: ObserveOptions &
@@ -19,7 +19,7 @@ export function openRegistration(
     },
 ): Registration {
   const { requester, onFault } = options;
-  const submit = registrationSubmitter(options);
+  const hold = accountHolder(options);
   const subscriptions = options.regEvent ? regSubscriptions(options) : undefined;
 
   async function register(
@@ -28,7 +28,7 @@ export function openRegistration(
     respond: (verdict: Verdict) => void,
   ): Promise<void> {
     const asked = { source, evidence: evidenceOf(source), requester: requester(request) };
-    const judged = await observeRegister({ ...options, submit }, request, asked, respond);
+    const judged = await observeRegister({ ...options, hold }, request, asked, respond);
     if (judged?.via === 'thirdParty') await subscriptions?.wanted(judged.account);
   }
 
@@ -36,7 +36,7 @@ export function openRegistration(
     register,
     ...(subscriptions && {
       notify: (request, source, respond) =>
-        observeNotify({ ...options, submit, subscriptions }, request, evidenceOf(source), respond),
+        observeNotify({ ...options, hold, subscriptions }, request, evidenceOf(source), respond),
     }),
     start() {
       subscriptions?.renew().catch((fault: unknown) => onFault('renewal of subscriptions', fault));

@@ -69,27 +69,34 @@ export interface Submission {
 export type SubmitRegistration = (submission: Submission) => Promise<void>;
 
 /**
- * What is for one account goes in turn, each while nothing else of this process changes what it was
- * decided upon. `settled` may submit for an account that sorts behind, for no other: two must not
- * wait for each other.
+ * Runs `work` while nothing else of this process changes the registrations of the accounts, so that
+ * what was decided upon them is not stale. `work` may submit for them alone.
  */
-export function registrationSubmitter(
+export type HoldAccounts = (
+  accounts: readonly string[],
+  work: (submit: SubmitRegistration) => Promise<void>,
+) => Promise<void>;
+
+export function accountHolder(
   options: Pick<ObserveOptions, 'submit' | 'views' | 'clock'>,
-): SubmitRegistration {
+): HoldAccounts {
+  /** When those who hold an account, or wait for it, are done. */
   const last = new Map<string, Promise<void>>();
-  return async (submission) => {
-    const { account } = submission;
-    const before = last.get(account);
-    const work = async () => {
-      // Whether the one before succeeded is told to who submitted it.
-      await before?.catch(() => {});
-      await submitNow(options, submission);
-    };
-    const mine = work();
-    last.set(account, mine);
-    await mine.finally(() => {
-      if (last.get(account) === mine) last.delete(account);
+  return async (accounts, work) => {
+    let release = (): void => {};
+    const done = new Promise<void>((resolve) => {
+      release = resolve;
     });
+    // All places are taken at once: so everybody waits for who came before, and nobody in a circle.
+    const before = accounts.map((account) => last.get(account));
+    for (const account of accounts) last.set(account, done);
+    try {
+      await Promise.all(before);
+      await work((submission) => submitNow(options, submission));
+    } finally {
+      release();
+      for (const account of accounts) if (last.get(account) === done) last.delete(account);
+    }
   };
 }
 
