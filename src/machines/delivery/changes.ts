@@ -5,6 +5,7 @@ import {
   dialogOf,
   lastCseqOf,
   type Of,
+  refreshMethod,
   type Scope,
   sessionTimes,
 } from './context.ts';
@@ -65,11 +66,13 @@ export function confirm({ context, event }: Scope): Change {
   };
 }
 
-export function timeSession({ event }: Scope): Change {
+export function timeSession({ context, event }: Scope): Change {
   const { data, at } = event as Of<'InviteAnswered'>;
   const { sessionExpiresSeconds, refresher } = data;
+  // A timer that the client brings up later is ours where that costs no more than an UPDATE.
+  const isTimed = sessionExpiresSeconds !== undefined || refreshMethod(context) === 'UPDATE';
   return sessionTimes(at, sessionExpiresSeconds, {
-    refreshes: sessionExpiresSeconds !== undefined && refresher !== 'uas',
+    refreshes: isTimed && refresher !== 'uas',
     pushEndsAt: at + PUSH_DURATION_MAX_MS,
   });
 }

@@ -217,6 +217,15 @@ describe('what a refresh changes, whoever asked for it [RFC 4028 §9]', () => {
     expect(JSON.stringify(decision)).toContain('"remoteTarget":"sip:moved@192.0.2.18"');
   });
 
+  it.each([
+    ['allowed', 'INVITE, UPDATE', due('refresh', 55)],
+    ['not allowed', 'INVITE', ''],
+  ])('pushing: the client brings up a timer, UPDATE is %s → ours or its own', (_, allow, ours) => {
+    const given = [...inviting, event('InviteAnswered', { allow }, { id: 'answered' })];
+    const told = decided(delivery, given, input({ sessionExpiresSeconds: 90 }));
+    expect(told).toBe(['stays', ours, due('duration', 70)].filter((one) => one !== '').join(' '));
+  });
+
   it('pushing: the first timer comes with a refresh → it runs from then', () => {
     const untimed = history('pushing, two outcomes missing');
     const told = decided(delivery, untimed, input({ refresher: 'uac', sessionExpiresSeconds: 90 }));
