@@ -220,6 +220,18 @@ describe('a NOTIFY', () => {
   });
 });
 
+test('behind a next hop our SUBSCRIBE goes there, to the public identity', async () => {
+  const core = await stage.peer.datagrams(stage.udp);
+  const nextHop = `sip:127.0.0.1:${core.local.port}`;
+  const behind = await sipAgentStage({ regEvent: true, nextHop });
+  const other = scscfOn(await behind.peer.datagrams(behind.udp));
+  expect(status(await other.ask(other.thirdParty()))).toBe(200);
+  const subscribe = await regNotifierOn(core).takeSubscribe();
+  expect(subscribe.split(' ')[1]).toBe(ALICE);
+  expect(headerOf(subscribe, 'Route')).toContain(`${nextHop}`);
+  await behind.close();
+});
+
 test('without the setting there is no SUBSCRIBE, and a NOTIFY is none of ours', async () => {
   const without = await sipAgentStage();
   const other = scscfOn(await without.peer.datagrams(without.udp));
