@@ -2,7 +2,7 @@
  * What arrives over SIP becomes inputs, and outcomes become answers. The checks come in the order of
  * RFC 3261 §8.2: method, Request-URI, Require, then the method's own.
  */
-import { accountName } from '../../deferral/account.ts';
+import { servedAccount } from '../../deferral/account.ts';
 import { isLargeMode } from '../../wire/large-mode.ts';
 import { parseMsrpMedia } from '../../wire/sdp/msrp-media.ts';
 import { parseMediaType, parseTokens } from '../../wire/sip/headers.ts';
@@ -82,18 +82,12 @@ export function observe(
     return method === 'MESSAGE' || (method === 'INVITE' && toTagOf(request) === undefined);
   }
 
-  /** The account of a subscriber of the served domain; the domain itself is none. */
-  function subscriber(uri: string): string | undefined {
-    const { scheme, host, user } = parseUri(uri) ?? {};
-    const isOurs = scheme === 'tel' || (host === options.domain && user !== undefined);
-    return isOurs ? accountName(uri) : undefined;
-  }
-
   /** By Request-URI; when that names this server, as the core says whom it called. */
   function addressee(request: SipMessage): string | undefined {
     const uri = request.start.kind === 'request' ? request.start.uri : '';
     const called = parseNameAddr(request.first('p-called-party-id') ?? '')?.uri;
-    return subscriber(uri) ?? subscriber(called ?? '');
+    const { domain } = options;
+    return servedAccount(uri, domain) ?? servedAccount(called ?? '', domain);
   }
 
   /** Session mode is not deferrable, and Large mode needs a session that takes messages (§1.4). */
