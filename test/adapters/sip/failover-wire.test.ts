@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type DnsRecords, dnsServer, dnsServerAvailable } from '../../controls/dns-server.ts';
 import { type Line, scriptedPeer } from '../../controls/scripted-peer.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
+import { simulatedClock } from '../../controls/simulated-clock.ts';
 import {
   register,
   type SipAgentStage,
@@ -138,7 +139,7 @@ describe.skipIf(!dnsServerAvailable())('a next hop with two servers (RFC 3263 §
     // As after a 503 it is tried again by itself, without a registration.
     await expect
       .poll(async () => (await stage.events()).find(({ type }) => type === 'InviteRefused')?.data)
-      .toEqual({ status: 503 });
+      .toMatchObject({ status: 503 });
   });
 });
 
@@ -172,4 +173,47 @@ describe.skipIf(!dnsServerAvailable())('without a next hop', () => {
     await push(line, 'alice', 'sip:alice@unknown.test');
     expect(String(await line.next())).toMatch(/^INVITE sip:alice@example\.org SIP/);
   });
+});
+
+test('a try that was given up is refused late → acknowledged, and the other one goes on', async () => {
+  const clock = simulatedClock(1_800_000_000_000);
+  // Time goes on by itself, and leaps where the test says so.
+  const going = setInterval(() => clock.advance(5), 5);
+  const stage = await sipAgentStage({ clock });
+  closing.push(
+    () => clearInterval(going),
+    () => stage.close(),
+  );
+  const client = await stage.peer.listen();
+  const silent = await stage.peer.connect(stage.tcp);
+  const Contact = `<sip:alice@127.0.0.1:${client.port};transport=tcp>;+g.oma.sip-im`;
+  const via = (branch: string) => ({ Via: `SIP/2.0/TCP x;branch=z9hG4bK${branch}` });
+  await ask(silent, sipRequest('MESSAGE', 'm1', via('m1'), { body: 'hi' }));
+  await ask(silent, register('r1', { ...via('r1'), Contact }));
+  const first = String(await silent.next());
+  clock.advance(4_000);
+  const answering = await client.accepted();
+  const second = String(await answering.next());
+  const answer = (invite: string, status: string) => {
+    const mirrored = ['Via', 'From', 'Call-ID', 'CSeq'].map(
+      (name) => `${name}: ${headerOf(invite, name)}`,
+    );
+    const to = `To: ${headerOf(invite, 'To')};tag=${status.slice(0, 3)}`;
+    return `${[`SIP/2.0 ${status}`, ...mirrored, to, 'Content-Length: 0'].join('\r\n')}\r\n\r\n`;
+  };
+  answering.send(answer(second, '180 Ringing'));
+  await expect.poll(() => stage.story()).toContain('delivery InviteProgressed');
+  clock.advance(40_000);
+  silent.send(answer(first, '480 Gone'));
+  const ack = String(await silent.next());
+  expect(ack).toMatch(/^ACK sip:alice@example\.org SIP/);
+  expect(headerOf(ack, 'Via').split(';branch=')[1]).toBe(
+    headerOf(first, 'Via').split(';branch=')[1],
+  );
+  expect(await stage.story()).not.toContain('delivery InviteRefused');
+  answering.send(answer(second, '486 Busy Here'));
+  expect(String(await answering.next())).toMatch(/^ACK /);
+  await expect
+    .poll(async () => (await stage.events()).find(({ type }) => type === 'InviteRefused')?.data)
+    .toMatchObject({ status: 486 });
 });

@@ -4,7 +4,7 @@ import type { Effect } from '../../../engine/ports.ts';
 import { parseStreamName } from '../../../engine/stream-name.ts';
 import type { Credentials } from '../../../machines/delivery/effects.ts';
 import { parseCSeq } from '../../../wire/sip/headers.ts';
-import type { Hop } from '../../../wire/sip/hop.ts';
+import { type Hop, topVia } from '../../../wire/sip/hop.ts';
 import { ackForFailure, cancelFor } from '../../../wire/sip/invite-requests.ts';
 import { parseSip, type SipMessage } from '../../../wire/sip/message.ts';
 import { evidenceOf } from '../observe-options.ts';
@@ -17,6 +17,8 @@ import { describe, inviteBranch, renderInvite } from './push-requests.ts';
 
 /** 64*T1: when everything about the INVITE is over (RFC 3261 §17.1.1.2). */
 const FORGET_MS = 32_000;
+/** Hops of a request, and each of them by UDP after TCP (docs/decisions/0018). */
+const TRIES_MAX = 18;
 
 /** What of a delivery's state matters to a response that no transaction wants. */
 interface Invited {
@@ -42,12 +44,10 @@ export function performInvite(context: PushContext) {
   function inviteAgain(
     delivery: string,
     params: Params<'sendInvite'>,
-    route: Route,
+    { routes, hop, attempt }: Pick<Route, 'routes'> & { hop: Hop; attempt: number },
   ): SipMessage | undefined {
     const { account, inviteCseq: cseq = 1 } = params;
-    const { hops, routes } = route;
-    const [hop] = hops;
-    const push = { delivery, account, hop, routes, cseq, attempt: 0, at: clock.now() };
+    const push = { delivery, account, hop, routes, cseq, attempt, at: clock.now() };
     const octets = renderInvite(identity, {
       ...push,
       credentials: proven(delivery, params, undefined),
@@ -145,11 +145,13 @@ export function performInvite(context: PushContext) {
     }
     if (!rang) return;
     const route = await router.toSubscriber(account, clock.now());
-    const rebuilt = route && inviteAgain(delivery, { account, inviteCseq }, route);
+    if (!route) return;
+    const { routes, hops } = route;
+    const [hop] = hops;
+    const rebuilt = inviteAgain(delivery, { account, inviteCseq }, { routes, hop, attempt: 0 });
     const cancel = rebuilt && cancelFor(rebuilt.octets);
-    if (!route || !cancel) return;
+    if (!cancel) return;
     const branch = inviteBranch(identity, delivery, { cseq: inviteCseq, attempt: 0 });
-    const [hop] = route.hops;
     signals.sent(cancel, evidenceOf(hop));
     context.layer().request({ octets: cancel, method: 'CANCEL', branch }, hop, {
       onProvisional: () => {},
@@ -171,18 +173,35 @@ export function performInvite(context: PushContext) {
     const number = cseqOf(response);
     // A re-INVITE of before a restart: its 2xx wants an ACK, and the BYE makes an end of the rest.
     if (number > inviteCseq && (status < 200 || status >= 300)) return record();
+    // A try of this process that was given up: what becomes of the push is up to the others.
+    const isGivenUp = invites.has(delivery);
     // After a restart a CANCEL may wait for just this (RFC 3261 §9.1).
-    if (status < 200) return hear.progressed(delivery, response, source);
-    hear.final(delivery, response, source);
+    if (status < 200) return isGivenUp ? record() : hear.progressed(delivery, response, source);
+    if (isGivenUp && status >= 300) record();
+    else hear.final(delivery, response, source);
     if (status < 300) return;
-    // The INVITE's transaction ended with the process that sent it: its ACK is made anew.
+    // The INVITE's transaction ended, or the process that sent it: its ACK is made anew.
     const route = await router.toSubscriber(account, clock.now());
     const params = {
       ...{ account, inviteCseq: number },
       ...(inviteCredentials && number === inviteCseq ? { credentials: inviteCredentials } : {}),
     };
-    const invite = route && inviteAgain(delivery, params, route);
-    if (route && invite) say(ackForFailure(invite, response), route.hops[0]);
+    if (!route) return;
+    const { routes, hops } = route;
+    const there = hops.filter(({ host }) => host === source.host);
+    const hop = there.find(({ port }) => port === source.port) ?? there[0] ?? hops[0];
+    const attempt = attemptOf(delivery, number, response);
+    const invite = inviteAgain(delivery, params, { routes, hop, attempt });
+    if (invite) say(ackForFailure(invite, response), hop);
+  }
+
+  /** Which try of the INVITE a response is for, by its branch. */
+  function attemptOf(delivery: string, cseq: number, response: SipMessage): number {
+    const branch = topVia(response)?.branch;
+    for (let attempt = 1; attempt < TRIES_MAX; attempt += 1) {
+      if (branch === inviteBranch(identity, delivery, { cseq, attempt })) return attempt;
+    }
+    return 0;
   }
 
   return { sendInvite, cancelInvite, stray };
