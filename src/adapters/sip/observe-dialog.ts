@@ -103,8 +103,6 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
     }
     const judged = judgeRefresh(options, transaction, session);
     if ('status' in judged) return refuse(transaction, judged, respond);
-    // No client begins an INVITE without the answer to its last (RFC 3261 §14.1): it has our 2xx.
-    if (isInvite) acks.forget(delivery);
     const fact = { type: 'SessionRefreshed', data: judged.data, name: 'refresh' };
     const outcome = await submit(delivery, transaction, fact);
     if (outcome === 'unknown') return void respond(unknownVerdict());

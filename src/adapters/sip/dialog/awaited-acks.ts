@@ -4,12 +4,15 @@ import { repeatSuccess } from '../../../wire/sip/repeat-success.ts';
 import type { TransactionClock } from '../../../wire/sip/timer-queues.ts';
 
 export interface AwaitedAcks {
-  /** A 2xx left; at most one per delivery waits. */
+  /**
+   * A 2xx left; at most one per delivery waits: no client begins an INVITE without the answer to
+   * its last (RFC 3261 §14.1), so the 2xx to that arrived.
+   */
   wait(delivery: string, success: Success): void;
   acknowledged(delivery: string, cseq: number, ack: SipMessage): void;
   /** Our offer went out in a 2xx and has no answer yet. */
   isOffering(delivery: string): boolean;
-  /** Gives up waiting: the dialog is over, or the client shows otherwise that it has the 2xx. */
+  /** Gives up waiting: the dialog is over. */
   forget(delivery: string): void;
   /** Resolves when none waits (any more): before that we may not say BYE (RFC 3261 §15). */
   settled(delivery: string): Promise<void>;
@@ -70,7 +73,10 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
       known.success.onAck(ack);
     },
     isOffering: (delivery) => waiting.get(delivery)?.success.isOffer === true,
-    settled: (delivery) => waiting.get(delivery)?.settled ?? Promise.resolve(),
+    async settled(delivery) {
+      // Behind the one that waited there may be the next.
+      for (let one = waiting.get(delivery); one; one = waiting.get(delivery)) await one.settled;
+    },
     close() {
       for (const { stop } of waiting.values()) stop();
       waiting.clear();
