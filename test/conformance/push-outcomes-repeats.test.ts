@@ -4,11 +4,12 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { arrivesOnce, closes, WAITS } from '../controls/push-outcome.ts';
-import { type PushStage, pushStage } from '../controls/push-stage.ts';
+import { clientSdp, type PushStage, pushStage } from '../controls/push-stage.ts';
 
 let push: PushStage;
 afterEach(() => push.close());
 
+const TIMER = ['Session-Expires: 90;refresher=uac', 'Require: timer'];
 const status = (answer: string) => Number(answer.split(' ')[1]);
 const times = (count: number, what: string) => Array.from({ length: count }, () => what);
 /** T1 doubled up to T2 within 64*T1, the first time included (RFC 3261 §17.1.2.1). */
@@ -80,6 +81,20 @@ describe('over udp', () => {
     expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', 'BYE 2', 'BYE 2']);
   });
 
+  test('UPDATE of ours → repeated until its answer comes [RFC 3261 §17.1.2.2]', async () => {
+    push = await pushStage('udp');
+    await push.accept({ headers: ['Allow: INVITE, UPDATE', ...TIMER] });
+    await push.bind();
+    await push.pass(45_000);
+    const update = await push.next();
+    await push.pass(500);
+    expect(await push.next()).toBe(update);
+    push.reply(update, '200 OK', { headers: [`Contact: ${push.contact}`, ...TIMER] });
+    await push.event('SessionRefreshed');
+    await push.pass(4_000);
+    expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1', 'UPDATE 2', 'UPDATE 2']);
+  });
+
   test('BYE of the client comes again → the same answer again [RFC 3261 §17.2.2]', async () => {
     push = await pushStage('udp');
     await underWay();
@@ -115,6 +130,13 @@ describe('over udp', () => {
   });
 });
 
+test('the connection breaks and no answer comes by another → waits [RFC 3261 §18.2.2]', async () => {
+  push = await pushStage('tcp');
+  push.breakConnection();
+  await push.pass(200_000);
+  expect(await push.fate()).toEqual({ end: 'noAnswer', mailbox: WAITS });
+});
+
 describe.each([
   { transport: 'udp', invites: 7, byes: SENT_IN_32_S },
   { transport: 'tcp', invites: 1, byes: 1 },
@@ -136,6 +158,22 @@ describe.each([
     push.acknowledge();
     await closes(push);
     expect(push.pushed()).toHaveLength(1);
+  });
+
+  test('2xx to our re-INVITE comes again → its ACK again, recorded once [RFC 3261 §13.2.2.4]', async () => {
+    push = await pushStage(transport);
+    await push.accept({ headers: ['Allow: INVITE', ...TIMER] });
+    await push.bind();
+    await push.pass(45_000);
+    const ours = await push.next();
+    const answer = { headers: [`Contact: ${push.contact}`, ...TIMER], sdp: clientSdp() };
+    push.reply(ours, '200 OK', answer);
+    const ack = await push.next();
+    push.reply(ours, '200 OK', answer);
+    expect(await push.next()).toBe(ack);
+    expect(await told('SessionRefreshed')).toBe(1);
+    push.acknowledge();
+    await closes(push);
   });
 
   test('2xx long after our CANCEL → ACK, BYE, nothing pushed [RFC 3261 §9.1, §13.2.2.4]', async () => {

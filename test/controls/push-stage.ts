@@ -37,6 +37,7 @@ export interface PushStage {
   /** What left the server for the client, in order, each as `INVITE 1` or `200 UPDATE`. */
   heard(): Promise<readonly string[]>;
   send(text: string): void;
+  breakConnection(): void;
   /** The next message for the client. */
   next(): Promise<string>;
   ask(text: string): Promise<string>;
@@ -198,6 +199,7 @@ export async function pushStage(
         .map(title);
     },
     send: (text) => line.send(text),
+    breakConnection: () => line.close(),
     next,
     async ask(text) {
       line.send(text);
