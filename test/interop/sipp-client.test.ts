@@ -111,7 +111,9 @@ describe.skipIf(!sippAvailable())('SIPp as the client', () => {
     const deaf = await stage.client({ scenario: 'take-push', transport: 'udp', calls: 1, keys });
     await stage.pushTo('deaf', deaf);
     expect(await deaf.ended()).toBe('');
-    expect((await ended('deaf')).data).toMatchObject({ cause: 'channelLost', acknowledged: 0 });
+    const { data, meta } = await ended('deaf');
+    expect(data).toMatchObject({ cause: 'channelLost', acknowledged: 0 });
+    expect(meta.timers?.retry).toBeDefined();
   });
 
   it('BYE before anything was acknowledged: 200, and the message stays [A-31]', async () => {
