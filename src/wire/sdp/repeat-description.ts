@@ -1,4 +1,4 @@
-import type { MsrpMedia } from './msrp-media.ts';
+import type { MsrpMedia, Setup } from './msrp-media.ts';
 
 /**
  * Our description again, as the answer to an offer that changes nothing: the same `o=` tells the
@@ -34,7 +34,8 @@ export function repeatDescription(
 function roleFor(
   setup: MsrpMedia['setup'],
   { peerConnects }: { readonly peerConnects: boolean },
-): 'active' | 'passive' {
+): Setup {
+  if (setup === 'holdconn') return 'holdconn';
   if (setup === 'actpass') return peerConnects ? 'passive' : 'active';
   // RFC 6135 §4.3: without the attribute the offerer connects.
   return setup === 'passive' ? 'active' : 'passive';
