@@ -1,12 +1,13 @@
 /** Kamailio as the SIP/IP core, on loopback and free ports, with the configuration that ships. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { CertificateFiles } from './certificates.ts';
 import { freePort } from './server.ts';
 
 const run = promisify(execFile);
@@ -23,7 +24,9 @@ export interface KamailioOptions {
   /** Ports of loopback at which the stores take SIP, in the order of the dispatcher's set. */
   readonly stores: readonly number[];
   /** Towards the stores. */
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: 'udp' | 'tcp' | 'tls';
+  /** Needed for TLS: what the core shows, and the roots of what it is shown. */
+  readonly tls?: CertificateFiles & { readonly ca: string };
   /** Further definitions, as `CLIENT_MS=1000`. */
   readonly define?: readonly string[];
 }
@@ -31,6 +34,7 @@ export interface KamailioOptions {
 export interface KamailioPorts {
   readonly clientPort: number;
   readonly serverPort: number;
+  readonly serverTlsPort: number;
 }
 
 export interface Kamailio extends KamailioPorts {
@@ -51,11 +55,26 @@ export function kamailioAvailable(): boolean {
   return present;
 }
 
-function definitions({ clientPort, serverPort }: KamailioPorts, folder: string) {
+/** Whether Kamailio can speak TLS; says loudly when it cannot. */
+export function kamailioTlsAvailable(): boolean {
+  if (!kamailioAvailable()) return false;
+  const ports = { clientPort: 5060, serverPort: 5070, serverTlsPort: 5071 };
+  const words = ['-c', '-f', KAMAILIO_CONFIGURATION, '-A', 'WITH_TLS'];
+  const { status } = spawnSync('kamailio', [...words, ...definitions(ports, tmpdir())]);
+  if (status !== 0) {
+    console.warn('SKIPPED: Kamailio without TLS: install kamailio-tls-modules');
+  }
+  return status === 0;
+}
+
+function definitions(ports: KamailioPorts, folder: string) {
+  const { clientPort, serverPort, serverTlsPort } = ports;
   const texts = [
     `CORE_IP=${HOST}`,
     `CLIENT_PORT=${clientPort}`,
     `SERVER_PORT=${serverPort}`,
+    `SERVER_TLS_PORT=${serverTlsPort}`,
+    `TLS_CONFIG="${join(folder, 'tls.cfg')}"`,
     `DISPATCHER_LIST="${join(folder, 'dispatcher.list')}"`,
     `CONTROL_SOCKET="unix:${join(folder, 'ctl')}"`,
   ];
@@ -64,7 +83,7 @@ function definitions({ clientPort, serverPort }: KamailioPorts, folder: string) 
 
 /** Has Kamailio read a configuration; resolves with its complaint, empty when there is none. */
 export async function checkConfiguration(file: string): Promise<string> {
-  const words = definitions({ clientPort: 5060, serverPort: 5070 }, tmpdir());
+  const words = definitions({ clientPort: 5060, serverPort: 5070, serverTlsPort: 5071 }, tmpdir());
   const checked = run('kamailio', ['-c', '-f', file, ...words]);
   return checked.then(
     () => '',
@@ -77,16 +96,19 @@ export async function startKamailio(
   options: KamailioOptions,
   ports?: KamailioPorts,
 ): Promise<Kamailio> {
-  const { stores, transport = 'tcp', define = [] } = options;
-  const { clientPort, serverPort } = ports ?? (await kamailioPorts());
+  const { stores, transport = 'tcp', define = [], tls } = options;
+  const bound = ports ?? (await kamailioPorts());
+  const { serverPort, serverTlsPort } = bound;
   const folder = await mkdtemp(join(tmpdir(), 'restante-kamailio-'));
   const set = stores.map((port) => `1 sip:${HOST}:${port};transport=${transport} 0 0\n`);
   await writeFile(join(folder, 'dispatcher.list'), set.join(''));
+  if (tls) await writeFile(join(folder, 'tls.cfg'), await tlsConfiguration(tls));
   const child = spawn(
     'kamailio',
     [
       ...['-f', KAMAILIO_CONFIGURATION, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder],
-      ...definitions({ clientPort, serverPort }, folder),
+      ...definitions(bound, folder),
+      ...(tls ? ['-A', 'WITH_TLS'] : []),
       ...define.flatMap((text) => ['-A', text]),
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
@@ -112,9 +134,8 @@ export async function startKamailio(
     await pause(LOOK_EVERY_MS);
   }
   return {
-    clientPort,
-    serverPort,
-    nextHop: `sip:${HOST}:${serverPort};transport=${transport}`,
+    ...bound,
+    nextHop: `sip:${HOST}:${transport === 'tls' ? serverTlsPort : serverPort};transport=${transport}`,
     async command(...words) {
       const { stdout } = await run('kamcmd', ['-s', `unix:${join(folder, 'ctl')}`, ...words]);
       return stdout;
@@ -126,7 +147,17 @@ export async function startKamailio(
 
 /** Ports for `startKamailio`, when a store has to know them before it starts. */
 export async function kamailioPorts(): Promise<KamailioPorts> {
-  return { clientPort: await freePort(), serverPort: await freePort() };
+  const [clientPort, serverPort] = [await freePort(), await freePort()];
+  return { clientPort, serverPort, serverTlsPort: await freePort() };
+}
+
+/** The file that ships, with other paths in it. */
+async function tlsConfiguration(tls: CertificateFiles & { readonly ca: string }): Promise<string> {
+  const text = await readFile(join(dirname(KAMAILIO_CONFIGURATION), 'tls.cfg'), 'utf8');
+  return text
+    .replaceAll('/etc/kamailio/core.pem', tls.certificate)
+    .replaceAll('/etc/kamailio/core.key', tls.key)
+    .replaceAll('/etc/kamailio/roots.pem', tls.ca);
 }
 
 /** The stream port is bound last, so all the others are too. */
