@@ -60,6 +60,19 @@ describe.skipIf(!vicious || !sipsak).each([
         !stream.startsWith('node-'),
     );
 
+  /** The core deposits a message; what came before it is in the journal when its answer is. */
+  async function deposit(body: string): Promise<void> {
+    const texts = { from: 'bob', to: 'alice', domain: 'example.org', bodies: [body] };
+    const [sent] = await sendMessages({ server: core(), listen: { host: CORE }, ...texts });
+    expect(sent?.status).toBe(202);
+    const told = async () =>
+      (await readLog(server.data)).some(
+        ({ type, data }) =>
+          type === 'SignalSent' && JSON.stringify(data).includes(`${sent?.callId}`),
+      );
+    await expect.poll(told, { timeout: 10_000 }).toBe(true);
+  }
+
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'restante-scan-'));
     const users = join(folder, 'users.txt');
@@ -68,10 +81,8 @@ describe.skipIf(!vicious || !sipsak).each([
     const proving = credentials ? ['--credentials', users] : [];
     const args = ['--trust', CORE, ...proving];
     server = await startServer({ launcher: await serverBuild(), args });
-    // Alice is known: a message waits for her, and she was registered.
-    const texts = { from: 'bob', to: 'alice', domain: 'example.org', bodies: ['for alice'] };
-    const [sent] = await sendMessages({ server: core(), listen: { host: CORE }, ...texts });
-    expect(sent?.status).toBe(202);
+    // Alice is known: a message waits for her.
+    await deposit('for alice');
   });
   afterAll(async () => {
     await server?.remove();
@@ -124,6 +135,7 @@ describe.skipIf(!vicious || !sipsak).each([
   });
 
   it('nothing that they sent is in the log', async () => {
+    await deposit('after the scans');
     expect(await leftBehind()).toEqual([]);
   });
 
@@ -150,14 +162,14 @@ describe.skipIf(!vicious || !sipsak).each([
   );
 
   it(`after ${FLOOD} OPTIONS at once by sipsak the server is as it was: ready, and keeps messages`, async () => {
-    const before = await leftBehind();
     const flood = await sip('-F', '-e', String(FLOOD), '-s', 'sip:alice@example.org');
     expect(flood).toContain('flood end reached');
     const ready = await fetch(`http://127.0.0.1:${server.httpPort}/readyz`);
     expect(ready.status).toBe(200);
-    const texts = { from: 'bob', to: 'alice', domain: 'example.org', bodies: ['after it'] };
-    const [sent] = await sendMessages({ server: core(), listen: { host: CORE }, ...texts });
-    expect(sent?.status).toBe(202);
-    expect(await leftBehind()).toEqual(before);
+    await deposit('after the flood');
+    const kept = (await leftBehind()).filter(({ data }) =>
+      JSON.stringify(data).includes('OPTIONS'),
+    );
+    expect(kept).toEqual([]);
   });
 });
