@@ -35,6 +35,8 @@ export const LAZY_APPEND_MS = 20;
 /** Portable limits of one event and of one append, JSON head and octets together. */
 export const EVENT_BYTES_MAX = 256 * 1024;
 export const APPEND_BYTES_MAX = 900 * 1024;
+/** Portable limit of a stream's name, in UTF-8: LMDB has 1,978 for a key with a revision in it. */
+export const STREAM_BYTES_MAX = 1500;
 
 export interface EventStore {
   /**

@@ -1,4 +1,4 @@
-import { APPEND_BYTES_MAX, EVENT_BYTES_MAX } from '../../engine/ports.ts';
+import { APPEND_BYTES_MAX, EVENT_BYTES_MAX, STREAM_BYTES_MAX } from '../../engine/ports.ts';
 import type {
   Candidate,
   Evidence,
@@ -96,7 +96,8 @@ export function decodeEvent(value: Uint8Array, position: Position): Recorded {
 /**
  * Encodes the events of one append, the first at `revision`.
  *
- * @throws RangeError when there is no event, or more than `EVENT_BYTES_MAX` or `APPEND_BYTES_MAX`
+ * @throws RangeError when there is no event, or more than `EVENT_BYTES_MAX`, `APPEND_BYTES_MAX` or
+ *   `STREAM_BYTES_MAX`
  */
 export function encodeAppend(
   stream: string,
@@ -105,6 +106,13 @@ export function encodeAppend(
 ): readonly Uint8Array[] {
   if (events.length === 0)
     throw new RangeError(`an append to ${stream} has no event: do not append`);
+  // Three octets at most are one unit of a string: nearly always no octets have to be made.
+  if (stream.length * 3 > STREAM_BYTES_MAX && encoder.encode(stream).length > STREAM_BYTES_MAX) {
+    throw new RangeError(
+      `the stream ${stream.slice(0, 40)}… has a name of more than ${STREAM_BYTES_MAX} octets:` +
+        ' hash what it is named for',
+    );
+  }
   let bytes = 0;
   const values = events.map((event, index) => {
     const value = encodeEvent(stream, revision + index, event);

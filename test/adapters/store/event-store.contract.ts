@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { EVENT_BYTES_MAX, LAZY_APPEND_MS } from '../../../src/engine/ports.ts';
+import { EVENT_BYTES_MAX, LAZY_APPEND_MS, STREAM_BYTES_MAX } from '../../../src/engine/ports.ts';
 import { all, appendAll, noted, type Store } from './store-examples.ts';
 
 /** What every store must do with events, whatever it is made of. */
@@ -125,6 +125,14 @@ export function eventStoreContract(open: () => Promise<Store>): void {
       await expect(store.append('mailbox-a', 'none', many)).rejects.toThrow(/split it/);
       expect(await store.head()).toBeUndefined();
       await appendAll(store, 'mailbox-a', ...many.slice(0, 7));
+    });
+
+    test('to a stream whose name is too long for an index → rejected, the store goes on', async () => {
+      const name = `mailbox-${'ü'.repeat(STREAM_BYTES_MAX / 2)}`;
+      const tooLong = store.append(name, 'none', [noted()]);
+      await expect(tooLong).rejects.toThrow(/hash what it is named for/);
+      await appendAll(store, 'mailbox-a', noted());
+      expect(await all(store.readAll())).toHaveLength(1);
     });
 
     test('is over when the store is closed', async () => {
