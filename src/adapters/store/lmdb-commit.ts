@@ -88,13 +88,28 @@ export function groupCommit(
     hurry();
   }
 
+  /** Follows what the commit before has written, although it failed. */
+  function settle(): void {
+    if (!doubtful) return;
+    env.root.resetReadTxn();
+    catchUp(options);
+    doubtful = false;
+  }
+
   /** Resolves when the transaction is flushed, or failed; then `tell` answers its appends. */
   async function commit(taken: readonly Pending[]): Promise<Committed> {
-    if (doubtful) {
-      catchUp(options);
-      doubtful = false;
+    let assembled: ReturnType<typeof assemble>;
+    try {
+      settle();
+      assembled = assemble(options, taken);
+    } catch (error) {
+      const reason = `the log cannot be read: ${await causeOf(error)}`;
+      const tell = (): void => {
+        for (const { answer } of taken) answer({ outcome: 'unknown', reason });
+      };
+      return { tell, deferred: [] };
     }
-    const { batch, rejected } = assemble(options, taken);
+    const { batch, rejected } = assembled;
     const { deferred } = batch;
     const withTail = tail.size() > 0 && (tailDue || tail.size() >= tailSizeMax);
     let failure: string | undefined;
@@ -135,7 +150,7 @@ export function groupCommit(
     });
   }
 
-  function alone<Result>(job: () => Promise<Result>): Promise<Result> {
+  function between<Result>(job: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       jobs.push(() => job().then(resolve, reject));
       hurry();
@@ -144,16 +159,20 @@ export function groupCommit(
 
   return {
     append,
-    alone,
+    alone: (job) =>
+      between(async () => {
+        settle();
+        return job();
+      }),
     async close() {
       closed = true;
       clearTimeout(tailTimer);
       do {
         tailDue = true;
-        await alone(async () => {});
+        await between(async () => {});
       } while (queue.length > 0);
       // Its turn comes when the last commit has ended.
-      await alone(async () => {});
+      await between(async () => {});
       clearTimeout(tailTimer);
     },
   };

@@ -15,8 +15,8 @@ export interface LmdbLog {
   read(stream: string, from: number, limit: number): AsyncIterable<Recorded>;
   /** Strictly after `after`, up to the head of the start. */
   readAll(after: number, limit: number): AsyncIterable<Recorded>;
-  /** Those after `count`, at once: they are few. */
-  after(count: number): readonly { readonly count: number; readonly event: Recorded }[];
+  /** Those after `count`, to be walked through in one turn of the event loop. */
+  after(count: number): Iterable<{ readonly count: number; readonly event: Recorded }>;
   last(stream: string): Recorded | undefined;
   /** 0: the log is empty. */
   head(): number;
@@ -84,12 +84,16 @@ export function lmdbLog({ log }: Environment, tail: LogTail): LmdbLog {
   return {
     read,
     readAll,
-    after(from) {
-      const range = log.getRange({ start: from + 1 });
-      return [...range].map(({ key: count, value }) => ({
-        count,
-        event: decodeEvent(value, positionOf(count)),
-      }));
+    *after(from) {
+      let last = from;
+      for (;;) {
+        const entries = page(last, Number.MAX_SAFE_INTEGER - 1, PAGE_EVENTS);
+        for (const [count, value] of entries) {
+          yield { count, event: decodeEvent(value, positionOf(count)) };
+          last = count;
+        }
+        if (entries.length === 0) return;
+      }
     },
     last(stream) {
       const revision = tail.headOf(stream);

@@ -151,6 +151,8 @@ export function logTail(env: Environment): LogTail {
       leaving = emptyLayer();
     },
     failed() {
+      // The transaction may have failed before the tail went into it.
+      if (leaving.size === 0) return;
       // Nothing was taken meanwhile: one commit is under way at a time.
       fresh = leaving;
       leaving = emptyLayer();

@@ -2,7 +2,7 @@ import type { Projection } from '../../engine/ports.ts';
 import type { Recorded } from '../../engine/recorded.ts';
 import type { Environment } from './lmdb-environment.ts';
 import type { LmdbLog } from './lmdb-log.ts';
-import { type Rows, writeRows } from './lmdb-tail.ts';
+import { type LogTail, type Rows, writeRows, writeTail } from './lmdb-tail.ts';
 import { changed, changesOf } from './view-key.ts';
 
 /** Events that a rebuild projects in one transaction: bounds its memory and its longest pause. */
@@ -40,16 +40,24 @@ export function rowChanges(
   };
 }
 
+export interface Rebuild {
+  readonly env: Environment;
+  readonly log: LmdbLog;
+  readonly tail: LogTail;
+  readonly projections: readonly Projection[];
+}
+
 /**
- * Drops the rows of `projections` and projects the whole log again. A crash on the way is found at
- * the next start, since the projection is entered among the known ones last.
+ * Drops the rows of `projections` and projects the whole log again, between two commits. A crash on
+ * the way is found at the next start, since the projection is entered among the known ones last.
  */
 export async function rebuildViews(
-  env: Environment,
-  log: LmdbLog,
-  projections: readonly Projection[],
+  { env, log, tail, projections }: Rebuild,
   progress?: (events: number) => void,
 ): Promise<number> {
+  // What waits may be what is to be mended. And the new rows are those of the whole log: a start
+  // after a crash must not find events behind them that seem not to be followed yet.
+  await writeTail(env, tail);
   for (const { name, views } of projections) {
     env.meta.removeSync(versionKey(name));
     for (const view of views) env.view(view).clearSync();

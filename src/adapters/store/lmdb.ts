@@ -12,7 +12,7 @@ import { catchUp, keptUp } from './lmdb-catch-up.ts';
 import { groupCommit } from './lmdb-commit.ts';
 import { type LmdbOptions, openEnvironment } from './lmdb-environment.ts';
 import { countOf, lmdbLog, positionOf } from './lmdb-log.ts';
-import { logTail, writeTail } from './lmdb-tail.ts';
+import { logTail } from './lmdb-tail.ts';
 import { forgetOthers, rebuildViews, staleProjections } from './lmdb-views.ts';
 import { checkProjections } from './view-key.ts';
 
@@ -64,7 +64,9 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<EventSto
     try {
       forgetOthers(env, projections);
       catchUp({ log, tail, projections: inStep });
-      if (stale.length > 0) await rebuildViews(env, log, stale, options.progress);
+      if (stale.length > 0) {
+        await rebuildViews({ env, log, tail, projections: stale }, options.progress);
+      }
     } catch (error) {
       await env.close();
       throw error;
@@ -138,11 +140,9 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<EventSto
       return tail.count(view.name);
     },
     rebuild: (progress) =>
-      writer().alone(async () => {
-        // What waits may be what is to be mended.
-        await writeTail(env, tail);
-        return { events: await rebuildViews(env, log, projections, progress) };
-      }),
+      writer().alone(async () => ({
+        events: await rebuildViews({ env, log, tail, projections }, progress),
+      })),
     close: () => {
       closing ??= close();
       return closing;
