@@ -36,6 +36,8 @@ export interface CoreStage {
   /** Alice's client; deregistering is the test's business. */
   alice(options?: Partial<ReceiverOptions>): Promise<Receiver>;
   log(server?: number): Promise<readonly Recorded[]>;
+  /** Starts a store again that was killed. */
+  restart(server: number): Promise<Server>;
   /** Reads the log until it is as wanted; rejects with it when it never is. */
   logged(
     wanted: (log: readonly Recorded[]) => boolean,
@@ -65,10 +67,10 @@ export async function coreStage(options: {
   async function close(): Promise<void> {
     await Promise.all([core.close(), ...servers.map((server) => server.remove())]);
   }
+  const words = ['--next-hop', core.nextHop, '--journal', 'full', ...args];
   try {
     for (const [index, sipPort] of storePorts.entries()) {
       if (present[index] !== true) continue;
-      const words = ['--next-hop', core.nextHop, '--journal', 'full', ...args];
       servers.push(await startServer({ sipPort, launcher, args: words }));
     }
   } catch (error) {
@@ -95,6 +97,14 @@ export async function coreStage(options: {
     alice: (own = {}) =>
       receiver({ server: toCore, aor: `sip:alice@${DOMAIN}`, listen: { host: HOST }, ...own }),
     log,
+    async restart(index) {
+      const before = servers[index];
+      if (!before) throw new Error(`there is no store ${index}`);
+      const { data, sipPort, msrpPort, httpPort } = before;
+      const again = await startServer({ data, sipPort, msrpPort, httpPort, launcher, args: words });
+      servers.push(again);
+      return again;
+    },
     async logged(wanted, server = 0) {
       for (let leftMs = SEEN_WITHIN_MS; ; leftMs -= LOOK_EVERY_MS) {
         const seen = await log(server);
