@@ -68,8 +68,8 @@ export const ACCESS_SETTINGS = {
   'in-flight-max': {
     placeholder: 'COUNT',
     about: 'requests without an answer, above which new ones are answered 503',
-    defaults: '2000',
-    fallback: () => '2000',
+    defaults: '5000',
+    fallback: () => '5000',
   },
 } as const;
 

@@ -36,7 +36,7 @@ describe('configuration', () => {
         realm: 'example.org',
         digestAlgorithms: ['SHA-512-256', 'SHA-256', 'MD5'],
         sourceRate: { perSecond: 50, burst: 200 },
-        inFlightMax: 2000,
+        inFlightMax: 5000,
       },
       data: './data',
       store: 'lmdb:./data/store',

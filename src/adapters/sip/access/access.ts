@@ -60,8 +60,8 @@ const SOURCES_MAX = 20_000;
 const GUESS_TOKENS = 10;
 /** Who is refused a lot must not fill the log. */
 const TOLD_EVERY_MS = 10_000;
-/** Far above what 5,000 requests a second have open at once with a store that answers. */
-const IN_FLIGHT_MAX = 2_000;
+/** What 5,000 requests a second have open when the store stalls for a second. */
+const IN_FLIGHT_MAX = 5_000;
 /** Not the core's REGISTER: an S-CSCF that hears of an error may deregister the client. */
 const NEW_WORK: ReadonlySet<string> = new Set(['MESSAGE', 'INVITE', 'SUBSCRIBE', 'PUBLISH']);
 /** Clients that were refused at once must not come back at once. */
