@@ -56,12 +56,13 @@ export async function coreStage(options: {
   readonly args?: readonly string[];
 }): Promise<CoreStage> {
   const { coreLink, access, present = [true], define = [], args = [] } = options;
+  // First, since a build that fails must leave nothing running.
+  const launcher = await serverBuild();
   const storePorts: number[] = [];
   for (const _ of present) storePorts.push(await freePort());
   const ports = await kamailioPorts();
   const core = await startKamailio({ stores: storePorts, transport: coreLink, define }, ports);
   const servers: Server[] = [];
-  const launcher = await serverBuild();
   const toCore: ServerAddress = { transport: access, host: HOST, port: core.clientPort };
 
   async function close(): Promise<void> {

@@ -22,6 +22,7 @@ describe.skipIf(!available)(`a store and a core that speak TLS${withoutOpenssl}`
   let server: Server;
 
   beforeAll(async () => {
+    const launcher = await serverBuild();
     files = certificates();
     const ports = await kamailioPorts();
     const tlsPort = await freePort();
@@ -30,7 +31,7 @@ describe.skipIf(!available)(`a store and a core that speak TLS${withoutOpenssl}`
     const tls = { ...theirs, ca: files.ca };
     core = await startKamailio({ stores: [tlsPort], transport: 'tls', tls }, ports);
     server = await startServer({
-      launcher: await serverBuild(),
+      launcher,
       args: [
         ...['--sip-listen', `tls://${HOST}:${tlsPort}`, '--next-hop', core.nextHop],
         ...['--tls-certificate', ours.certificate, '--tls-key', ours.key, '--tls-ca', files.ca],
