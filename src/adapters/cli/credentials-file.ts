@@ -67,10 +67,12 @@ export function credentialsTable(
   lines: readonly CredentialLine[],
 ): (user: string, realm: string) => Ha1s | undefined {
   const table = new Map<string, Partial<Record<DigestAlgorithm, string>>>();
+  // No colon between: a realm may contain one, and who asks may have one in his name.
+  const key = (user: string, realm: string) => `${user}\n${realm}`;
   for (const { user, realm, algorithm, ha1 } of lines) {
-    const known = table.get(`${user}:${realm}`) ?? {};
+    const known = table.get(key(user, realm)) ?? {};
     known[algorithm] = ha1;
-    table.set(`${user}:${realm}`, known);
+    table.set(key(user, realm), known);
   }
-  return (user, realm) => table.get(`${user}:${realm}`);
+  return (user, realm) => table.get(key(user, realm));
 }

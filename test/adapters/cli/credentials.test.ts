@@ -26,6 +26,7 @@ describe('the file', () => {
     expect(of('alice', 'example.org')).toEqual({ MD5 });
     expect(of('alice', 'sip:x')).toEqual({ 'SHA-256': SHA });
     expect(of('alice', 'other')).toBeUndefined();
+    expect(of('alice:sip', 'x')).toBeUndefined();
     expect(of('constructor', 'example.org')).toBeUndefined();
   });
 

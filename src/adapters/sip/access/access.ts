@@ -3,7 +3,7 @@ import type { Signals } from '../../../deferral/signals.ts';
 import type { Digest } from '../../../engine/ports.ts';
 import type { DigestHash } from '../../../wire/sip/digest.ts';
 import type { DigestAlgorithm } from '../../../wire/sip/digest-fields.ts';
-import type { Hop } from '../../../wire/sip/hop.ts';
+import { type Hop, isReliable } from '../../../wire/sip/hop.ts';
 import type { Refusal, SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../../wire/sip/server-transaction.ts';
@@ -69,6 +69,11 @@ const OVERLOAD_RETRY_SECONDS = [5, 6, 7, 8, 9, 10, 11, 12] as const;
 const KEY_OCTETS = 32;
 const CORE: Requester = { kind: 'core' };
 
+/** Datagrams on their own: who forges an address must not use up what its streams may send. */
+function bucketOf(source: Hop): string {
+  return `${isReliable(source) ? 'stream' : 'datagram'} ${sourceOf(source.host)}`;
+}
+
 export function openAccess(options: {
   readonly access: AccessOptions;
   readonly identity: OwnIdentity;
@@ -129,8 +134,9 @@ export function openAccess(options: {
   }
 
   /** Before anything is looked up or answered (RFC 3261 §26.3.2.4). */
-  function isTooMuch({ host, port }: Hop): boolean {
-    if (sources?.take(sourceOf(host)) ?? true) return false;
+  function isTooMuch(source: Hop): boolean {
+    if (sources?.take(bucketOf(source)) ?? true) return false;
+    const { host, port } = source;
     const { perSecond } = sourceRate ?? {};
     tellLimited(`${hostPort(host, port)} sends more than ${perSecond} a second`);
     return true;
@@ -149,7 +155,7 @@ export function openAccess(options: {
       return;
     }
     const { reason, section, verdicts, guessed } = admission;
-    if (guessed) sources?.fine(sourceOf(source.host), GUESS_TOKENS);
+    if (guessed) sources?.fine(bucketOf(source), GUESS_TOKENS);
     refuse(reason, section, source);
     const isSilent = verdicts.length > 0 && !bare.refuse(request, source, verdicts);
     if (isSilent) refuse('answer larger than the request', 'RFC 3261 §26.1.5', source);

@@ -84,9 +84,10 @@ export function authentication(options: {
     if (!isFor(start, uri)) return { kind: 'misplaced' };
     if (!nonces.isFresh(nonce)) return challenged(false, true);
     const answer = { user: username, nonce, nc: Number.parseInt(protection.nc, 16) };
-    // Digest covers neither body nor most headers: only the very same octets are a repetition.
+    // Digest covers neither body nor most headers: only the very same octets are a repetition, and
+    // only from where they came before; from elsewhere they come of who has overheard them.
     const print = hex(digest.sha256(request.octets).subarray(0, PRINT_OCTETS));
-    const counted = nonces.count(answer, print);
+    const counted = nonces.count(answer, `${source.transport} ${source.host} ${print}`);
     // The layer below answers it as before; nobody repeats anything on a stream.
     const isNew = counted === 'new' || (counted === 'repeated' && !isReliable(source));
     return isNew ? { kind: 'proved', username } : challenged(false, true);

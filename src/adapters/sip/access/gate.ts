@@ -1,5 +1,6 @@
 /** Whether a request of a peer that is not trusted comes in, before there is a transaction of it. */
 import { accountName } from '../../../deferral/account.ts';
+import { normalEscapes } from '../../../wire/sip/escape.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
@@ -59,7 +60,10 @@ export function gate(options: {
     return parseNameAddr(request.first('to') ?? '')?.tag === identity.fromTagOf(delivery);
   }
 
+  /** None when it is but another spelling of some user's: both would have the same account. */
   function accountOfUser(username: string): string | undefined {
+    const isSpelling = username.includes('%') && normalEscapes(username) !== username;
+    if (isSpelling || username.includes(':')) return undefined;
     return accountName(`sip:${username.includes('@') ? username : `${username}@${domain}`}`);
   }
 
