@@ -53,6 +53,10 @@ export interface ServerContext {
 
 /** RFC 3261 §17.2.1: a 100 goes out unless the user answers within 200 ms. */
 const TRYING_AFTER_MS = 200;
+/** RFC 4320 §4.1: not to an INVITE it does when Timer E has become T2: after T1, 2*T1 and 4*T1. */
+const PLAIN_TRYING_AFTER_T1 = 7;
+/** Timer F of the client. */
+const GIVEN_UP_AFTER_T1 = 64;
 
 export interface Arrival {
   readonly key: string;
@@ -68,6 +72,7 @@ export interface Arrival {
  */
 export function plainServer(context: ServerContext, arrival: Arrival): ServerEntry {
   const { key, request, source, via } = arrival;
+  const { timers, t1Ms } = context;
   let state: 'trying' | 'proceeding' | 'completed' | 'terminated' = 'trying';
   let last: Uint8Array | undefined;
   let hop: Hop | undefined;
@@ -88,7 +93,7 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
         last = octets;
       } else {
         state = 'completed';
-        context.timers.cancel(unansweredWait);
+        timers.cancel(wait);
         context.answered();
         context.completed(key, octets, hop);
       }
@@ -96,16 +101,18 @@ export function plainServer(context: ServerContext, arrival: Arrival): ServerEnt
       return true;
     },
   };
-  const unansweredWait: Wait = context.timers.after(
-    64 * context.t1Ms,
-    () => {
-      state = 'terminated';
-      context.answered();
-      context.unanswered();
-      context.ended(key);
-    },
-    undefined,
-  );
+  const giveUp = (): void => {
+    state = 'terminated';
+    context.answered();
+    context.unanswered();
+    context.ended(key);
+  };
+  const soothe = (): void => {
+    const leftMs = (GIVEN_UP_AFTER_T1 - PLAIN_TRYING_AFTER_T1) * t1Ms;
+    wait = timers.after(leftMs, giveUp, undefined);
+    if (state === 'trying') transaction.respond(context.answer(request, source, 100), 100);
+  };
+  let wait: Wait = timers.after(PLAIN_TRYING_AFTER_T1 * t1Ms, soothe, undefined);
   return {
     transaction,
     repeated() {

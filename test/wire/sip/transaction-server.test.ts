@@ -57,11 +57,29 @@ describe('non-INVITE server', () => {
   test('never answered → forgotten when the client has given up, a late answer not sent [RFC 4320 §4.2]', () => {
     const stage = transactionStage();
     stage.layer.receive(request('MESSAGE', BRANCH), UDP);
-    stage.clock.advance(32_000);
+    stage.clock.advance(31_999);
+    expect(stage.isEmpty()).toBe(false);
+    stage.clock.advance(1);
     expect(stage.isEmpty()).toBe(true);
     stage.answer(202);
-    expect(stage.sent).toEqual([]);
+    expect(stage.schedule()).toEqual([[3_500, '100 MESSAGE']]);
     expect(stage.layer.counts()).toMatchObject({ unansweredTotal: 1, surplusTotal: 1 });
+  });
+
+  test('the user is silent → 100 once Timer E is T2, not before [RFC 4320 §4.1]', () => {
+    const stage = transactionStage();
+    stage.layer.receive(request('MESSAGE', BRANCH), UDP);
+    stage.clock.advance(3_499);
+    expect(stage.sent).toEqual([]);
+    stage.clock.advance(1);
+    stage.layer.receive(request('MESSAGE', BRANCH), UDP);
+    stage.answer(202);
+    expect(stage.schedule()).toEqual([
+      [3_500, '100 MESSAGE'],
+      [3_500, '100 MESSAGE'],
+      [3_500, '202 MESSAGE'],
+    ]);
+    expect(stage.sent[0]?.message.first('to')).not.toContain('tag=');
   });
 
   test('the response cannot be sent → the user is told [RFC 3261 §17.2.4]', async () => {
