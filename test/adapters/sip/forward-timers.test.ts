@@ -51,3 +51,14 @@ test('a core that says nothing: 408 after Timer B [RFC 3261 §16.8]', async () =
   await until(() => stage.sender.received.length > 0);
   expect(stage.sender.received.map(statusOf)).toContain(408);
 });
+
+test('nothing of it is left when the server closes', async () => {
+  const { core, invite } = await passing();
+  core.send(answerTo(invite, '180 Ringing'));
+  expect(statusOf(await stage.sender.next())).toBe(180);
+  const before = (await stage.journal()).length;
+  await stage.agent.close();
+  clock.advance(TIMER_C_MS);
+  expect(stage.faults).toEqual([]);
+  expect(await stage.journal()).toHaveLength(before);
+});

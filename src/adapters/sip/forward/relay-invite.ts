@@ -6,7 +6,6 @@
 
 import { accountName } from '../../../deferral/account.ts';
 import type { Signals } from '../../../deferral/signals.ts';
-import type { Clock } from '../../../engine/ports.ts';
 import { forwardedCancel, forwardingRefusal, loopFields } from '../../../wire/sip/forwarding.ts';
 import { parseTokens } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
@@ -30,12 +29,13 @@ interface Relay {
 }
 
 export function relayInvites(context: {
-  readonly clock: Clock;
   readonly signals: Signals;
   readonly identity: OwnIdentity;
   readonly passOn: PassOn;
+  /** The transaction layer's: what passes through ends with it. */
+  timer(delayMs: number, callback: () => void): () => void;
 }): RelayInvite {
-  const { clock, signals, identity, passOn } = context;
+  const { signals, identity, passOn, timer } = context;
   const relays = new WeakMap<ServerTransaction, Relay>();
 
   function received(message: SipMessage, hop: Hop): void {
@@ -61,7 +61,7 @@ export function relayInvites(context: {
 
     function armTimerC(): void {
       stopTimerC();
-      stopTimerC = clock.timer(TIMER_C_MS, () => cancelNow(relay));
+      stopTimerC = timer(TIMER_C_MS, () => cancelNow(relay));
     }
 
     function back(response: SipMessage, hop: Hop): void {
