@@ -1,6 +1,8 @@
 /** Peers that take connections and give nothing back. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { admission } from '../../../src/adapters/sip/transport/admission.ts';
+import { TRANSPORT_LIMITS } from '../../../src/adapters/sip/transport/transport-contract.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import { requestOctets } from '../../controls/transaction-stage.ts';
 import { transportStage, until } from '../../controls/transport-stage.ts';
@@ -74,6 +76,17 @@ test('untrusted peers have few connections, from one address and all together', 
   await count(6);
   await client(stage, '127.0.0.3');
   await count(7);
+});
+
+test('of IPv6 a network counts as one address: its addresses are no scarce good [RFC 6177 §2]', () => {
+  const limits = { ...TRANSPORT_LIMITS, untrustedPerAddressMax: 2 };
+  const { admit } = admission(limits, () => false);
+  const first = admit('2001:db8:0:7::1', 0);
+  expect(admit('2001:db8:0:7:ffff::2', 1)).toHaveProperty('leave');
+  expect(admit('2001:db8:0:7:8::3', 2)).toHaveProperty('why');
+  expect(admit('2001:db8:0:8::1', 2)).toHaveProperty('leave');
+  if ('leave' in first) first.leave();
+  expect(admit('2001:db8:0:7:8::3', 2)).toHaveProperty('leave');
 });
 
 test('refused connections are told once in a while, with their number', async () => {

@@ -1,4 +1,5 @@
 /** Which incoming connections are taken: those of strangers must not keep out the core's. */
+import { sourceOf } from '../access/token-buckets.ts';
 import type { TransportLimits } from './transport-contract.ts';
 
 export interface Admission {
@@ -11,7 +12,7 @@ export function admission(
   trusted: ((address: string) => boolean) | undefined,
 ): Admission {
   const { connectionsMax, untrustedMax, untrustedPerAddressMax } = limits;
-  /** Connections of strangers by address. */
+  /** Connections of strangers by address, or by network where everybody has one (IPv6). */
   const strangers = new Map<string, number>();
   let total = 0;
 
@@ -19,12 +20,13 @@ export function admission(
     admit(address, open) {
       if (open >= connectionsMax) return { why: `there are ${connectionsMax} already` };
       if (trusted?.(address) ?? true) return { leave() {} };
-      const same = strangers.get(address) ?? 0;
+      const site = sourceOf(address);
+      const same = strangers.get(site) ?? 0;
       if (same >= untrustedPerAddressMax) {
         return { why: `there are ${same} from this untrusted address` };
       }
       if (total >= untrustedMax) return { why: `there are ${total} of untrusted peers` };
-      strangers.set(address, same + 1);
+      strangers.set(site, same + 1);
       total += 1;
       let counted = true;
       return {
@@ -32,9 +34,9 @@ export function admission(
           if (!counted) return;
           counted = false;
           total -= 1;
-          const left = (strangers.get(address) ?? 1) - 1;
-          if (left === 0) strangers.delete(address);
-          else strangers.set(address, left);
+          const left = (strangers.get(site) ?? 1) - 1;
+          if (left === 0) strangers.delete(site);
+          else strangers.set(site, left);
         },
       };
     },
