@@ -28,6 +28,7 @@ export interface ContactChange {
   readonly im: Binding['im'];
   readonly features?: string;
   readonly source?: string;
+  readonly connection?: number;
 }
 
 export type Registration =
@@ -102,7 +103,7 @@ export function registrationEvent(
 }
 
 function bindingOf(change: ContactChange, request: RegisterRequest): Binding {
-  const { contact, expiresMs, im, features, source } = change;
+  const { contact, expiresMs, im, features, source, connection } = change;
   const { callId, cseq, at, path, identities, via } = request;
   return {
     contact,
@@ -113,6 +114,7 @@ function bindingOf(change: ContactChange, request: RegisterRequest): Binding {
     via,
     ...(features === undefined ? {} : { features }),
     ...(source === undefined ? {} : { source }),
+    ...(connection === undefined ? {} : { connection }),
     ...(path === undefined ? {} : { path }),
     ...(identities === undefined ? {} : { identities }),
   };

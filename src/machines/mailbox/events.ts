@@ -18,6 +18,11 @@ export interface Binding {
   readonly features?: string;
   /** Transport address that the REGISTER came from: `udp 192.0.2.17:5060`. */
   readonly source?: string;
+  /**
+   * Connection that the REGISTER came by, where the transport has any: a number that no other one
+   * has, also after a restart. The client is reached over it and no other (RFC 5626 §5.3).
+   */
+  readonly connection?: number;
   /** Path values of the REGISTER in their order: the way to the contact (RFC 3327 §5). */
   readonly path?: readonly string[];
   /** Accounts of the implicit registration set, this one included (RFC 7315 §4.1). */
@@ -40,6 +45,11 @@ export interface MessageDeferredData {
   readonly priority?: Priority;
   /** Present and true: not pushable until MessageReleased. */
   readonly held?: boolean;
+  /**
+   * Present and true: the registered client was asked a moment ago and could not be reached. A push
+   * would meet the same, so it comes after a pause, or with the next registration.
+   */
+  readonly unreachable?: boolean;
   /** Digest of (account, Call-ID, From-tag, CSeq number): one deposit is stored once. */
   readonly deposit: string;
 }

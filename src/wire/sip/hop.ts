@@ -19,6 +19,11 @@ export interface Hop {
   readonly local: string;
   /** An existing stream connection to prefer; while it is alive, host and port are not looked at. */
   readonly connection?: number;
+  /**
+   * Over `connection` or not at all: the port was its peer's for as long as it lived. Nobody listens
+   * there, and who comes from it later may be somebody else.
+   */
+  readonly connectionOnly?: true;
   /** Name that the peer's certificate must have (RFC 5922 §7.2), and that is asked for by SNI. */
   readonly serverName?: string;
   /** Of a message that came in: names in the peer's certificate, when it was verified. */

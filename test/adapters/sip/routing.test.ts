@@ -1,4 +1,6 @@
 /** Where requests for a subscriber go, on the wire: by size, by Path, by connection, by Route. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type Line, scriptedPeer } from '../../controls/scripted-peer.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
@@ -8,6 +10,7 @@ import {
   sipAgentStage,
   sipRequest,
 } from '../../controls/sip-agent-stage.ts';
+import { until } from '../../controls/transport-stage.ts';
 
 let stage: SipAgentStage;
 afterEach(() => stage.close());
@@ -109,6 +112,32 @@ test('its connection is gone → its Contact is called', async () => {
   expect(invite).toMatch(/^INVITE /);
   expect(await ask(dialog, accepted(invite, [`Contact: ${Contact}`]))).toMatch(/^ACK /);
   expect(String(await dialog.next())).toMatch(/^BYE /);
+});
+
+test('its connection is gone and its Contact no address → whoever has its port now is not called', async () => {
+  stage = await sipAgentStage();
+  const Contact = '<sip:alice@x.invalid;transport=tcp>;+g.oma.sip-im';
+  const Via = (branch: string) => `SIP/2.0/TCP x.invalid;branch=z9hG4bK${branch}`;
+  const socket = connect(stage.tcp, '127.0.0.1');
+  socket.write(register('r1', { Via: Via('r1'), Contact }));
+  await once(socket, 'data');
+  const port = socket.localPort;
+  // Reset, so that the port is free at once.
+  socket.resetAndDestroy();
+  await until(() => stage.agent.counts().connections === 0);
+  let called = 0;
+  const heir = createServer(() => {
+    called += 1;
+  }).listen(port, '127.0.0.1');
+  await once(heir, 'listening');
+  const sender = await stage.peer.datagrams(stage.udp);
+  const taken = await ask(sender, sipRequest('MESSAGE', 'm1', {}, { body: 'hi' }));
+  expect(taken).toMatch(/^SIP\/2\.0 202 /);
+  const back = await stage.peer.connect(stage.tcp);
+  await ask(back, register('r2', { Via: Via('r2'), Contact, CSeq: '2 REGISTER' }));
+  expect(String(await back.next())).toMatch(/^INVITE /);
+  expect(called).toBe(0);
+  heir.close();
 });
 
 test('a MESSAGE above 1300 octets that is passed on goes by TCP [RFC 3261 §18.1.1]', async () => {

@@ -164,20 +164,22 @@ describe.skipIf(withoutOpenssl !== '')(`SIP over TLS [RFC 3261 §26.3.1]${withou
       expect(wrong).toMatchObject({ sent: false });
     });
 
-    test('the own connection of a client [RFC 5626 §5.3]', async () => {
+    test('the own connection of a client, and only for what belongs to it [RFC 5626 §5.3]', async () => {
       const stage = await open(LISTEN, { tls: server });
       const socket = await client(stage);
       socket.write(octets);
       await until(() => stage.messages.length === 1);
       const read: Buffer[] = [];
       socket.on('data', (chunk) => read.push(chunk));
-      const { host, port, local } = stage.messages[0]?.source ?? hopTo(stage);
-      const back = { transport: 'tls', host, port, local } as const;
+      const { connection, ...at } = stage.messages[0]?.source ?? hopTo(stage);
+      const back: Hop = connection === undefined ? at : { ...at, connection };
       expect(await stage.transports.send(octets, back)).toEqual({ sent: true });
       await until(() => Buffer.concat(read).length === octets.length);
-      // It never proved a name: for one it must not be taken.
-      const named = await stage.transports.send(octets, { ...back, serverName: 'core.example' });
-      expect(named).toMatchObject({ sent: false });
+      // It never proved a name, or its address: for either it must not be taken.
+      for (const wanted of [{ ...at, serverName: 'core.example' }, at]) {
+        expect(await stage.transports.send(octets, wanted)).toMatchObject({ sent: false });
+      }
+      expect(Buffer.concat(read)).toHaveLength(octets.length);
     });
 
     test('an answer whose connection is gone opens one to the same peer alone [RFC 3261 §18.2.2]', async () => {

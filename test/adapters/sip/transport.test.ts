@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openSipTransports } from '../../../src/adapters/sip/transport/transport.ts';
+import { responseHop } from '../../../src/wire/sip/hop.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import { withoutIpv6 } from '../../controls/sip-line.ts';
@@ -28,8 +29,9 @@ function portOf(stage: Stage, index = 0): number {
 async function client(
   port: number,
   host = '127.0.0.1',
+  localPort?: number,
 ): Promise<{ socket: Socket; text(): string }> {
-  const socket = connect({ port, host });
+  const socket = connect({ port, host, ...(localPort !== undefined && { localPort }) });
   closing.push(() => socket.destroy());
   let text = '';
   socket.on('data', (chunk) => {
@@ -134,6 +136,69 @@ describe('what cannot be sent', () => {
     expect(stage.messages, 'paused').toHaveLength(1);
     socket.resume();
     await until(() => stage.messages.length === 2);
+  });
+});
+
+describe('a connection that is gone', () => {
+  /** Who takes its place at its port, by listening there and by coming from there. */
+  async function gone(trusted: boolean) {
+    const stage = await open(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0'], {
+      trusted: () => trusted,
+    });
+    const { socket } = await client(portOf(stage));
+    const port = socket.localPort ?? 0;
+    const Via = `SIP/2.0/TCP 127.0.0.1:${port};branch=z9hG4bKgone`;
+    socket.write(requestOctets('MESSAGE', 'z9hG4bKgone', { Via }));
+    await until(() => stage.messages.length === 1);
+    // Reset, so that the port is free at once.
+    socket.resetAndDestroy();
+    await until(() => stage.transports.counts().connections === 0);
+    const heir = await open([`tcp://127.0.0.1:${port}`]);
+    const { message, source } = stage.messages[0] ?? {};
+    if (!message || !source) throw new Error('no request');
+    return { stage, heir, message, source };
+  }
+
+  test('what is for it alone goes nowhere, whoever has its port now [RFC 5626 §5.3]', async () => {
+    const { stage, heir, source } = await gone(true);
+    const sent = await stage.transports.send(octets, { ...source, connectionOnly: true });
+    expect(sent).toMatchObject({ sent: false, reason: expect.stringContaining('is gone') });
+    expect(heir.transports.counts().connections).toBe(0);
+  });
+
+  test('an answer: a new one for a trusted peer, none for a stranger [RFC 3261 §18.2.2]', async () => {
+    for (const trusted of [true, false]) {
+      const { stage, heir, message, source } = await gone(trusted);
+      const answer = renderResponse(message, source, { status: 200 });
+      const { sent } = await stage.transports.send(answer, responseHop(message, source));
+      expect(sent).toBe(trusted);
+      expect(heir.transports.counts().connections).toBe(trusted ? 1 : 0);
+    }
+  });
+
+  test('another one from the same place took none of its traffic, and leaves it its place', async () => {
+    const stage = await open(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0']);
+    const free = await open(['tcp://127.0.0.1:0']);
+    const localPort = portOf(free);
+    await free.transports.close();
+    const first = await client(portOf(stage), '127.0.0.1', localPort);
+    await until(() => stage.transports.counts().connections === 1);
+    // Another listener, so that the system lets it come from the same port.
+    const second = connect({ port: portOf(stage, 1), host: '127.0.0.1', localPort });
+    closing.push(() => second.destroy());
+    let stolen = '';
+    second.on('data', (chunk) => {
+      stolen += chunk.toString();
+    });
+    await until(() => stage.transports.counts().connections === 2);
+    const hop = { transport: 'tcp', host: '127.0.0.1', port: localPort, local: '' } as const;
+    expect(await stage.transports.send(octets, hop)).toEqual({ sent: true });
+    await until(() => first.text() !== '');
+    second.destroy();
+    await until(() => stage.transports.counts().connections === 1);
+    expect(await stage.transports.send(octets, hop)).toEqual({ sent: true });
+    await until(() => first.text().length === 2 * octets.length);
+    expect(stolen).toBe('');
   });
 });
 

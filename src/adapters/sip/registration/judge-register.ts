@@ -187,5 +187,6 @@ function changeOf(
     im,
     ...(features === '' ? {} : { features }),
     source: `${source.transport} ${hostPort(source.host, source.port)}`,
+    ...(source.connection === undefined ? {} : { connection: source.connection }),
   };
 }

@@ -115,14 +115,17 @@ export function router(options: RouterOptions): Router {
     return first ? [first, ...others] : 'none';
   }
 
-  /** The transport address that a REGISTER came from: `tcp 192.0.2.17:5060`. */
-  function hopOfSource(source: string | undefined): Hop | undefined {
+  /** Where a REGISTER came from: `udp 192.0.2.17:5060`, or over a connection of the client's. */
+  function hopSeen({ source, connection }: Binding): Hop | undefined {
     const at = parseTransportAddress(source?.replace(' ', '://') ?? '');
-    return at && hopTo(at);
+    const hop = at && hopTo(at);
+    if (hop === undefined || hop.transport === 'udp') return hop;
+    return connection === undefined ? undefined : { ...hop, connection, connectionOnly: true };
   }
 
-  function hopsToClient({ contact, path, source }: Binding, via: Binding['via']): Eventually {
-    const seen = hopOfSource(source);
+  function hopsToClient(binding: Binding, via: Binding['via']): Eventually {
+    const { contact, path } = binding;
+    const seen = hopSeen(binding);
     const [proxy] = path ?? [];
     // RFC 3327 §5: the Path is the way, whatever the contact says.
     if (proxy !== undefined) return orSeen(hopsOf(uriIn(proxy)), seen);

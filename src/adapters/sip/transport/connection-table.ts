@@ -26,7 +26,7 @@ export interface ConnectionTable {
    */
   connect(transport: StreamTransport, hop: Hop, made: Made): Connection;
   established(connection: Connection, link: Link, peerNames?: readonly string[]): void;
-  /** That connection, else one that reaches the same peer. */
+  /** That connection, else, unless none but it will do, one that reaches the same peer. */
   find(hop: Hop): Connection | undefined;
   write(connection: Connection, octets: Uint8Array): Promise<SendResult>;
   /** From now on hops with this key are reached over this connection. */
@@ -64,7 +64,9 @@ export function connectionTable(
   const { admit } = admission(limits, receiver.trusted);
   let toldMs = Number.NEGATIVE_INFINITY;
   let untold = 0;
-  let lastId = 0;
+  // What a registration says of its connection is still read after a restart: no id comes again,
+  // unless more than 1,000 a millisecond were opened before.
+  let lastId = Date.now() * 1_000;
   let vouched = 0;
   let stopSweep: (() => void) | undefined;
 
@@ -109,8 +111,21 @@ export function connectionTable(
   }
 
   function alias(connection: Connection, key: string): void {
+    // What is gone would keep its place for ever.
+    if (!byId.has(connection.id)) return;
     connection.keys.push(key);
     byPeer[connection.transport].set(key, connection);
+  }
+
+  /**
+   * Where a peer came from, without proof (RFC 3261 §18): over TLS an address alone is nobody's, and
+   * who has the place of another connection came by way of another listener of ours.
+   */
+  function aliasSource(connection: Connection, source: Hop): void {
+    const { transport } = connection;
+    if (transport === 'tls' || transport === 'wss') return;
+    const key = peerKey(source, undefined);
+    if (byPeer[transport].get(key)?.link.writable !== true) alias(connection, key);
   }
 
   function vouch(id: number): void {
@@ -222,6 +237,8 @@ export function connectionTable(
     },
     established(connection, link, peerNames) {
       const { held } = connection;
+      // It was given up meanwhile.
+      if (!byId.has(connection.id)) return void link.destroy();
       connection.link = link;
       connection.stage = 'open';
       connection.activeMs = clock.now();
@@ -230,7 +247,7 @@ export function connectionTable(
         connection.source = { ...source, peerNames };
         vouch(connection.id);
       }
-      if (connection.incoming) alias(connection, peerKey(source, undefined));
+      if (connection.incoming) aliasSource(connection, source);
       connection.held = undefined;
       for (const { octets, resolve } of held ?? []) void write(connection, octets).then(resolve);
     },
@@ -238,6 +255,7 @@ export function connectionTable(
       if (hop.transport === 'udp') return undefined;
       const own = hop.connection === undefined ? undefined : byId.get(hop.connection);
       if (own?.link.writable === true && own.transport === hop.transport) return own;
+      if (hop.connectionOnly) return undefined;
       const other = byPeer[hop.transport].get(peerKey(hop, hop.serverName));
       return other?.link.writable === true ? other : undefined;
     },

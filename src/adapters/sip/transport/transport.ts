@@ -4,7 +4,7 @@ import type { Hop, SendResult } from '../../../wire/sip/hop.ts';
 import { parseTransportAddress } from '../../../wire/sip/transport-address.ts';
 import type { StreamSide, StreamTransport } from './connection.ts';
 import { connectionTable } from './connection-table.ts';
-import type { ListenAddress } from './listen-address.ts';
+import { hostPort, type ListenAddress } from './listen-address.ts';
 import { type StreamListener, streamListener } from './stream-listener.ts';
 import { streamReader } from './stream-reader.ts';
 import { tcpSide } from './tcp.ts';
@@ -136,15 +136,23 @@ export async function openSipTransports(
 
   const unsent = (reason: string): Promise<SendResult> => Promise.resolve({ sent: false, reason });
 
+  /** WebSockets apart: RFC 7118 §5.3, a browser cannot be connected to. */
+  function onlyComesBack({ host, connection, connectionOnly, serverName }: Hop): boolean {
+    if (connectionOnly === true) return true;
+    // RFC 3261 §18.2.2 has answers go to the port in Via, which is for anybody to choose: a stranger
+    // who hangs up would have us open connection after connection.
+    const trusted = serverName !== undefined || (options.trusted?.(host) ?? true);
+    return connection !== undefined && !trusted;
+  }
+
   function sendOnStream(octets: Uint8Array, hop: Hop, side: StreamSide): Promise<SendResult> {
     if (closed) return unsent('the transports are closed');
     const existing = table.find(hop);
     if (existing !== undefined) return table.write(existing, octets);
-    if (side.connect === undefined) {
-      // RFC 7118 §5.3: a browser cannot be connected to.
-      return unsent(
-        `the WebSocket of ${hop.host} port ${hop.port} is gone, and only it can come back`,
-      );
+    if (side.connect === undefined || onlyComesBack(hop)) {
+      const { transport, host, port } = hop;
+      const peer = `${transport}://${hostPort({ host, port })}`;
+      return unsent(`the connection of ${peer} is gone, and only the peer can come back`);
     }
     if (table.total() >= limits.connectionsMax) {
       return unsent(`no new connection: there are ${limits.connectionsMax} already`);
