@@ -39,7 +39,8 @@ export function plainClient(
   };
   // Timer E doubles up to T2, and is T2 once a 1xx came (RFC 3261 §17.1.2.2).
   const repeat = (intervalMs: number): void => {
-    context.send(request.octets, hop, sent);
+    // The first may have arrived: were the request unreachable now, it would be tried elsewhere.
+    context.send(request.octets, hop, () => {});
     const nextMs = state === 'proceeding' ? t2Ms : Math.min(intervalMs * 2, t2Ms);
     repeatWait = timers.after(nextMs, repeat, nextMs);
   };

@@ -71,6 +71,18 @@ describe('non-INVITE client', () => {
     expect(stage.isEmpty()).toBe(true);
   });
 
+  test('only a repetition cannot be sent → not unreachable: the first may have arrived [RFC 3261 §17.1.4]', async () => {
+    const stage = transactionStage();
+    const { message } = stage.request('MESSAGE', BRANCH, UDP);
+    await Promise.resolve();
+    stage.network.result = { sent: false, reason: 'network is down' };
+    stage.clock.advance(500);
+    await Promise.resolve();
+    expect(stage.heard).toEqual([]);
+    stage.layer.receive(response(message, 200), UDP);
+    expect(stage.heard).toEqual(['final 200 MESSAGE']);
+  });
+
   test('another method with the same branch → not this transaction [RFC 3261 §17.1.3]', () => {
     const stage = transactionStage();
     const { message } = stage.request('OPTIONS', BRANCH, UDP);
