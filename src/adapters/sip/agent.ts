@@ -157,15 +157,17 @@ export async function openSipAgent(
   const transports = opened;
 
   function send(octets: Uint8Array, hop: Hop): void {
-    const to = hostPort(hop.host, hop.port);
-    const unsent = (fault: unknown): void => {
-      // Who is not trusted chose where the answer goes: the log is not theirs to fill.
-      if (options.trusted(hop.host)) onFault(`send to ${to}`, fault);
-      else options.onRefusedTraffic('answer not sent', 'RFC 3261 §18.2.4', to);
-    };
+    const failed = (fault: unknown): void => unsent('send to', hop, fault);
     transports.send(octets, hop).then((result) => {
-      if (!result.sent) unsent(result.reason);
-    }, unsent);
+      if (!result.sent) failed(result.reason);
+    }, failed);
+  }
+
+  /** Who is not trusted chose where the answer goes, and who acknowledges it: no log is his to fill. */
+  function unsent(what: string, to: Hop, fault: unknown): void {
+    const remote = hostPort(to.host, to.port);
+    if (access.isTrusted(to)) onFault(`${what} ${remote}`, fault);
+    else options.onRefusedTraffic('answer not sent', 'RFC 3261 §18.2.4', remote);
   }
 
   /** The same for an INVITE and its CANCEL (RFC 3261 §9.2), and whenever the request comes again. */
@@ -253,8 +255,7 @@ export async function openSipAgent(
           options.onRefusedTraffic('stray response', 'RFC 3261 §18.1.2', remote);
         }
       },
-      onLost: (transaction, reason) =>
-        onFault(`answer to ${hostPort(transaction.source.host, transaction.source.port)}`, reason),
+      onLost: ({ source }, reason) => unsent('answer to', source, reason),
     },
   });
   const open = layer;

@@ -56,6 +56,18 @@ test('datagrams that bear the address of a client do not use up its streams', as
   expect(statusOf(await askAs(stream, 'alice', register('r1', OVER_TCP)))).toBe(200);
 });
 
+test('a client that does not wait for its answers fills no log', async () => {
+  await strangers();
+  const stream = await stage.peer.connect(stage.tcp);
+  const request = sipRequest('MESSAGE', 'm1', OVER_TCP, { body: 'hi' });
+  const challenged = await ask(stream, request);
+  stage.slowAppends(100);
+  stream.send(authorized(anew(request, 'm2'), challenged, { username: 'bob' }));
+  stream.close();
+  await until(() => stage.refused.includes('answer not sent'));
+  expect(stage.faults).toEqual([]);
+});
+
 test.each(['%61lice', 'alice:x'])('the user %s is not alice [RFC 3261 §19.1.4]', async (name) => {
   const credentialsOf = async (username: string, realm: string) => {
     const MD5 = ha1Of(hash, 'MD5', { username, realm, password: 'known' });
