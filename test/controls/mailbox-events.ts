@@ -175,6 +175,7 @@ function dataFor(
       return {
         ...mailboxExamples.MessageDeferred,
         held: !fresh,
+        unreachable: small > 1,
         ...(yes ? { expiresAt: at + (small - 1) * 60_000 } : {}),
       };
     case 'SubscriberRegistered':

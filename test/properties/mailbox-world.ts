@@ -8,7 +8,12 @@ import { mailbox } from '../controls/mailbox-events.ts';
 
 /** What a correct environment may do next; what does not apply is left out. */
 export type Act =
-  | { readonly do: 'deposit'; readonly held: boolean; readonly livesMs: number | null }
+  | {
+      readonly do: 'deposit';
+      readonly held: boolean;
+      readonly unreachable: boolean;
+      readonly livesMs: number | null;
+    }
   | { readonly do: 'release' | 'hold' | 'delete'; readonly pick: number }
   | { readonly do: 'register' | 'deregister' | 'deregisterOne' | 'switch' }
   | { readonly do: 'wait'; readonly ms: number }
@@ -26,6 +31,7 @@ export const acts: fc.Arbitrary<Act> = fc.oneof(
   fc.record({
     do: fc.constant('deposit' as const),
     held: fc.boolean(),
+    unreachable: fc.boolean(),
     livesMs: fc.constantFrom(null, null, -1, MINUTE_MS, 120 * MINUTE_MS),
   }),
   fc.record({
@@ -193,7 +199,8 @@ export function mailboxWorld(): World {
         messages.push(message);
         deferred += 1;
         const expiry = message.expiresAt === null ? {} : { expiresAt: message.expiresAt };
-        submit('MessageDeferred', { id: message.id, held: act.held, ...expiry });
+        const { held, unreachable } = act;
+        submit('MessageDeferred', { id: message.id, held, unreachable, ...expiry });
         return;
       }
       case 'release': {

@@ -2,7 +2,13 @@
  * A MESSAGE for a subscriber (RFC 3428 §7): passed on to a client that is there, or deferred. Its
  * sender gets one final answer, and a 202 only when the message is in the log.
  */
-import { depositKey, depositOf, expiryOf, MESSAGE_BYTES_MAX } from '../../deferral/deposit.ts';
+import {
+  type Deposit,
+  depositKey,
+  depositOf,
+  expiryOf,
+  MESSAGE_BYTES_MAX,
+} from '../../deferral/deposit.ts';
 import type { Outcome } from '../../engine/input.ts';
 import { depositView } from '../../projections/deposits.ts';
 import { forwardingRefusal } from '../../wire/sip/forwarding.ts';
@@ -12,7 +18,7 @@ import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { depositVerdict, type Headers, unknownVerdict, type Verdict } from './answer.ts';
 import type { Arrived, Forwarded, ForwardMessage } from './forward/forward-contract.ts';
 import { loopToken } from './forward/pass-on.ts';
-import { isInReach } from './forward/reach.ts';
+import { reachOf } from './forward/reach.ts';
 import { recentMessages } from './forward/recent-messages.ts';
 import { withdraw } from './forward/withdraw.ts';
 import { evidenceOf, type ObserveContext } from './observe-options.ts';
@@ -57,12 +63,14 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
     return depositOf(request, stamp);
   }
 
-  async function defer(arrival: Arrival): Promise<void> {
+  /** `unreachable`: the client was just asked, so that a push is not tried at once. */
+  async function defer(arrival: Arrival, why: 'waits' | 'unreachable'): Promise<void> {
     const deposit = depositFor(arrival);
     if (deposit.kind === 'refused') {
       return refuse(arrival, { status: deposit.reason === 'tooLarge' ? 413 : 480 });
     }
-    await options.submit(deposit.stream, deposit.input, (outcome) => {
+    const input = why === 'waits' ? deposit.input : unreached(deposit.input);
+    await options.submit(deposit.stream, input, (outcome) => {
       if (outcome.outcome !== 'accepted') received(arrival);
       arrival.respond(depositVerdict(outcome));
     });
@@ -85,13 +93,13 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
       if (status === 482) onForwarded?.({ outcome: 'looped', status });
       return refuse(arrival, { status });
     }
-    if ((await views.get(depositView, key)) !== undefined) return defer(arrival);
+    if ((await views.get(depositView, key)) !== undefined) return defer(arrival, 'waits');
     const known = recent.verdictOf(key);
     if (known) {
       received(arrival);
       return arrival.respond(await known);
     }
-    if (options.passing.isFull()) return defer(arrival);
+    if (options.passing.isFull()) return defer(arrival, 'waits');
     const pending = recent.begin(key);
     received(arrival);
     try {
@@ -161,7 +169,7 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
       verdict = depositVerdict(outcome);
       arrival.respond(verdict);
     };
-    const { outcome } = await options.submit(deposit.stream, input, told);
+    const { outcome } = await options.submit(deposit.stream, unreached(input), told);
     return { verdict, id: outcome === 'accepted' ? deposit.input.data.id : undefined };
   }
 
@@ -173,9 +181,17 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
     const { forwardMessage } = options.passing;
     // RFC 3261 §16.3 step 5: a proxy that cannot do what is required of it is none.
     const mayForward = forwardMessage && request.first('proxy-require') === undefined;
-    if (!mayForward || !(await isInReach(views, account, at))) return defer(arrival);
+    if (!mayForward) return defer(arrival, 'waits');
+    const reach = await reachOf(views, account, at);
+    if (reach !== 'reachable') return defer(arrival, reach === 'failed' ? 'unreachable' : 'waits');
     return forward(arrival, forwardMessage);
   };
+}
+
+type DepositInput = Extract<Deposit, { kind: 'deposit' }>['input'];
+
+function unreached(input: DepositInput): DepositInput {
+  return { ...input, data: { ...input.data, unreachable: true } };
 }
 
 /** RFC 3428 §7: delivered at once, or not at all. */

@@ -182,6 +182,18 @@ const disarmRetry = {
   params: ({ context }: Scope): TimerName => (context.retryAt === null ? null : { name: 'retry' }),
 } as const;
 
+const defer = [
+  'defer',
+  {
+    type: 'startTimer',
+    params: (scope: Scope) =>
+      isNewEarliest(scope) ? timer('expiry', scope.context.earliestExpiry) : null,
+  },
+] as const;
+const DEFER_CLAUSES = {
+  clauses: ['IM-11.3.2.5-1', 'IM-11.3.2.5-6', 'IM-11.3.2.5-9', 'REF-3428-2'],
+};
+
 /** A registration event after which no client takes messages any more. */
 const loseService = [disarmRegistration, 'register'] as const;
 
@@ -198,7 +210,14 @@ export const mailboxMachine = setup({
       !context.pushIncapable &&
       context.pushable > 0 &&
       (context.earliestExpiry === null || context.earliestExpiry > event.at) &&
-      (context.retryAt === null || event.type === 'MessageDeferred'),
+      (context.retryAt === null ||
+        (event.type === 'MessageDeferred' && event.data.unreachable !== true)),
+    // A push would meet what the MESSAGE met, and a registration would have to wait for its end.
+    needsPause: ({ context, event }) =>
+      (event as Of<'MessageDeferred'>).data.unreachable === true &&
+      context.registered &&
+      context.delivery === null &&
+      context.retryAt === null,
     isStaleRegistration: ({ context, event }) =>
       (event as Of<'SubscriberRegistered'>).data.asOf !== context.registrations,
     isStaleOutlook: ({ context, event }) =>
@@ -222,6 +241,7 @@ export const mailboxMachine = setup({
         earliestExpiry: earlier(context.earliestExpiry, data.expiresAt ?? null),
       };
     }),
+    pause: assign(({ event }) => ({ retryAt: event.at + RETRY_BACKOFF_FIRST_MS })),
     release: assign(({ context }) => ({ pushable: context.pushable + 1 })),
     withdraw: assign(({ context, event }) => {
       const { data } = event as Of<'MessageParked'>;
@@ -259,17 +279,10 @@ export const mailboxMachine = setup({
   context: initialContext,
   initial: 'idle',
   on: {
-    MessageDeferred: {
-      actions: [
-        'defer',
-        {
-          type: 'startTimer',
-          params: (scope) =>
-            isNewEarliest(scope) ? timer('expiry', scope.context.earliestExpiry) : null,
-        },
-      ],
-      meta: { clauses: ['IM-11.3.2.5-1', 'IM-11.3.2.5-6', 'IM-11.3.2.5-9', 'REF-3428-2'] },
-    },
+    MessageDeferred: [
+      { guard: 'needsPause', actions: [...defer, 'pause', armRetry], meta: DEFER_CLAUSES },
+      { actions: defer, meta: DEFER_CLAUSES },
+    ],
     SubscriberRegistered: [
       { guard: 'isStaleRegistration', actions: refuse('stale') },
       { guard: 'losesService', target: '.idle', actions: loseService },

@@ -14,6 +14,7 @@ const now = { id: 'now', atMs: 10_000 } as const;
 const inputs = [
   ['MessageDeferred', mailboxEvent('MessageDeferred', {}, now)],
   ['MessageDeferred, held', mailboxEvent('MessageDeferred', { held: true }, now)],
+  ['MessageDeferred, unreachable', mailboxEvent('MessageDeferred', { unreachable: true }, now)],
   [
     'MessageDeferred, expires in 20 s',
     mailboxEvent('MessageDeferred', { expiresAt: START_MS + 30_000 }, now),

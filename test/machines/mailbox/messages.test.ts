@@ -38,6 +38,29 @@ describe('a message is deferred', () => {
     );
   });
 
+  describe('registered: MessageDeferred of a client that could not be reached', () => {
+    const unreached = event('MessageDeferred', { unreachable: true });
+
+    it('→ no delivery at once, but after a pause', () => {
+      const paused = 'startTimer(name: retry, dueAt: +30 s, event: RetryDue)';
+      expect(decided(mailbox, history('registered, empty'), unreached)).toBe(`stays ${paused}`);
+    });
+
+    it('then RetryDue or SubscriberRegistered → a delivery opens', () => {
+      const given = [...history('registered, empty'), unreached];
+      const due = event('RetryDue', { dueAt: START_MS + 30_000 });
+      const again = event('SubscriberRegistered', { asOf: 1 });
+      for (const input of [due, again]) {
+        expect(decided(mailbox, given, input)).toMatch(/^→ delivering .*openDelivery/);
+      }
+    });
+
+    it('during a back-off, or while delivering → nothing more', () => {
+      expect(decided(mailbox, history('registered, backing off'), unreached)).toBe('stays');
+      expect(decided(mailbox, history(DELIVERING), unreached)).toBe('stays');
+    });
+  });
+
   it('registered: MessageDeferred held → waits until released [A-25]', () => {
     const input = event('MessageDeferred', { held: true });
     expect(decided(mailbox, history('registered, empty'), input)).toBe('stays');

@@ -12,14 +12,17 @@ import { registrationView } from '../../../projections/registrations.ts';
 const RETRY_SOON_MS = 30_000;
 
 /**
- * True when a client with the IM feature tag is registered and no delivery is open or about to be:
- * a message that overtook those would come out of order. One look-up tells who is away.
+ * `reachable`: a client with the IM feature tag is registered. `busy`: and a delivery is open, so a
+ * message that overtook it would come out of order. `failed`: it could not be reached a moment ago,
+ * and is tried again soon, with what waits. One look-up tells who is away.
  */
-export async function isInReach(views: Views, account: string, at: number): Promise<boolean> {
+export type Reach = 'away' | 'busy' | 'failed' | 'reachable';
+
+export async function reachOf(views: Views, account: string, at: number): Promise<Reach> {
   const row = await views.get(registrationView, account);
   // Not by the bindings one by one: of several witnesses the better one counts.
-  if (!row || row.expiresAt === null || row.expiresAt <= at) return false;
-  if ((await views.get(deliveringView, account)) !== undefined) return false;
+  if (!row || row.expiresAt === null || row.expiresAt <= at) return 'away';
+  if ((await views.get(deliveringView, account)) !== undefined) return 'busy';
   const retry = await views.get(timerView, key(mailboxStream(account), 'retry'));
-  return retry === undefined || retry.dueAt - at > RETRY_SOON_MS;
+  return retry !== undefined && retry.dueAt - at <= RETRY_SOON_MS ? 'failed' : 'reachable';
 }
