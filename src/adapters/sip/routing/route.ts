@@ -116,9 +116,12 @@ export function router(options: RouterOptions): Router {
   }
 
   /** Where a REGISTER came from: `udp 192.0.2.17:5060`, or over a connection of the client's. */
-  function hopSeen({ source, connection }: Binding): Hop | undefined {
+  function hopSeen({ source, connection, contact, path = [] }: Binding): Hop | undefined {
     const at = parseTransportAddress(source?.replace(' ', '://') ?? '');
     const hop = at && hopTo(at);
+    // RFC 3261 §26.2.2: what may only be reached by TLS is not, by whatever else it came.
+    const isSecret = [contact, ...path.map(uriIn)].some((uri) => parseUri(uri)?.scheme === 'sips');
+    if (isSecret && hop?.transport !== 'tls' && hop?.transport !== 'wss') return undefined;
     if (hop === undefined || hop.transport === 'udp') return hop;
     return connection === undefined ? undefined : { ...hop, connection, connectionOnly: true };
   }
