@@ -128,14 +128,38 @@ describe('a commit that failed after it was written', () => {
     const doubtful: Environment = { ...env, root };
     const tail = logTail(doubtful);
     const log = lmdbLog(doubtful, tail);
-    const options = { env: doubtful, log, tail, projections, tailSizeMax: 100_000 };
-    const commits = groupCommit(options, () => {});
+    let unreadable = 0;
+    const head = (): number => {
+      unreadable -= 1;
+      if (unreadable >= 0) throw new Error('the disk is gone');
+      return log.head();
+    };
+    const options = { env: doubtful, log: { ...log, head }, tail, projections };
+    const commits = groupCommit({ ...options, tailSizeMax: 100_000 }, () => {});
     closing.push(() => commits.close());
     const event = noted({ add: ['sum', 2] });
     const first = await commits.append('mailbox-a', 'none', [event], 'now');
     expect(first).toMatchObject({ outcome: 'unknown', reason: /lost the answer/ });
-    return { env, log, tail, commits, event };
+    const unplug = (): void => {
+      unreadable = 1;
+    };
+    return { env, log, tail, commits, event, unplug };
   }
+
+  test('and a log that cannot be read for a while → unknown, and the commits go on', async () => {
+    const { tail, commits, event, unplug } = await doubted();
+    unplug();
+    const answers = [
+      commits.append('mailbox-b', 'none', [noted({ add: ['sum', 3] })], 'now'),
+      commits.append('mailbox-c', 'none', [noted({ add: ['sum', 4] })], 'next'),
+    ];
+    for (const answer of await Promise.all(answers)) {
+      expect(answer).toMatchObject({ outcome: 'unknown', reason: /disk is gone/ });
+    }
+    const again = await commits.append('mailbox-a', 'none', [event], 'now');
+    expect(again).toMatchObject({ outcome: 'appended', revision: 0 });
+    expect(tail.row('notes', 'sum')).toBe(2);
+  });
 
   test('appended again → the answer of the first time, and its rows once', async () => {
     const { tail, commits, event } = await doubted();
