@@ -114,31 +114,39 @@ test('its connection is gone → its Contact is called', async () => {
   expect(String(await dialog.next())).toMatch(/^BYE /);
 });
 
-test('its connection is gone and its Contact no address → whoever has its port now is not called', async () => {
-  stage = await sipAgentStage();
-  const Contact = '<sip:alice@x.invalid;transport=tcp>;+g.oma.sip-im';
-  const Via = (branch: string) => `SIP/2.0/TCP x.invalid;branch=z9hG4bK${branch}`;
-  const socket = connect(stage.tcp, '127.0.0.1');
-  socket.write(register('r1', { Via: Via('r1'), Contact }));
-  await once(socket, 'data');
-  const port = socket.localPort;
-  // Reset, so that the port is free at once.
-  socket.resetAndDestroy();
-  await until(() => stage.agent.counts().connections === 0);
-  let called = 0;
-  const heir = createServer(() => {
-    called += 1;
-  }).listen(port, '127.0.0.1');
-  await once(heir, 'listening');
-  const sender = await stage.peer.datagrams(stage.udp);
-  const taken = await ask(sender, sipRequest('MESSAGE', 'm1', {}, { body: 'hi' }));
-  expect(taken).toMatch(/^SIP\/2\.0 202 /);
-  const back = await stage.peer.connect(stage.tcp);
-  await ask(back, register('r2', { Via: Via('r2'), Contact, CSeq: '2 REGISTER' }));
-  expect(String(await back.next())).toMatch(/^INVITE /);
-  expect(called).toBe(0);
-  heir.close();
-});
+test.each([
+  ['no address', () => 'x.invalid'],
+  // As clients have it that learn their address from `rport` (RFC 3581).
+  ['where it came from', (port: number | undefined) => `127.0.0.1:${port}`],
+])(
+  'its connection is gone, its Contact %s → whoever has its port now is not called',
+  async (_, at) => {
+    stage = await sipAgentStage();
+    const Via = (branch: string) => `SIP/2.0/TCP x.invalid;branch=z9hG4bK${branch}`;
+    const socket = connect(stage.tcp, '127.0.0.1');
+    await once(socket, 'connect');
+    const port = socket.localPort;
+    const Contact = `<sip:alice@${at(port)};transport=tcp>;+g.oma.sip-im`;
+    socket.write(register('r1', { Via: Via('r1'), Contact }));
+    await once(socket, 'data');
+    // Reset, so that the port is free at once.
+    socket.resetAndDestroy();
+    await until(() => stage.agent.counts().connections === 0);
+    let called = 0;
+    const heir = createServer(() => {
+      called += 1;
+    }).listen(port, '127.0.0.1');
+    await once(heir, 'listening');
+    const sender = await stage.peer.datagrams(stage.udp);
+    const taken = await ask(sender, sipRequest('MESSAGE', 'm1', {}, { body: 'hi' }));
+    expect(taken).toMatch(/^SIP\/2\.0 202 /);
+    const back = await stage.peer.connect(stage.tcp);
+    await ask(back, register('r2', { Via: Via('r2'), Contact, CSeq: '2 REGISTER' }));
+    expect(String(await back.next())).toMatch(/^INVITE /);
+    expect(called).toBe(0);
+    heir.close();
+  },
+);
 
 test('a MESSAGE above 1300 octets that is passed on goes by TCP [RFC 3261 §18.1.1]', async () => {
   const peer = scriptedPeer();

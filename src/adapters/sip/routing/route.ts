@@ -246,7 +246,9 @@ function coreAt(text: string): Core {
 
 function seenFirst(seen: Hop, found: Eventually): Eventually {
   if (found instanceof Promise) return found.then((hops) => seenFirst(seen, hops));
-  return typeof found === 'string' ? [seen] : [seen, ...found];
+  if (typeof found === 'string') return [seen];
+  // A contact that is the client's end of the connection goes with it (RFC 5626 §5.3).
+  return [seen, ...found.filter(({ host, port }) => host !== seen.host || port !== seen.port)];
 }
 
 /** The address that was seen is one more way, unless it is the same machine. */
