@@ -173,6 +173,10 @@ export function refresh(scope: Scope): Change {
   return { ...countRequest(scope), challenged: unchallenged, refreshDueAt: null };
 }
 
+export function forgetAllow(): Change {
+  return { allow: null };
+}
+
 /** At once, since what was refused was how and not that. */
 export function refreshAgain(scope: Scope): Change {
   return { ...countRequest(scope), refreshRetries: scope.context.refreshRetries + 1 };

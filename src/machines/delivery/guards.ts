@@ -1,6 +1,12 @@
 /** The questions that the chart asks of where a delivery stands and of what just came. */
 import { DUE, TIMER_EVENTS, TIMERS } from './asks.ts';
-import { type DeliveryContext, type Of, outcomesMissing, type Scope } from './context.ts';
+import {
+  type DeliveryContext,
+  type Of,
+  outcomesMissing,
+  refreshMethod,
+  type Scope,
+} from './context.ts';
 import { mayAnswer } from './credentials.ts';
 import { tellsNews } from './early-dialogs.ts';
 import type { Challenge } from './events.ts';
@@ -71,6 +77,12 @@ export const guards = {
     };
     const longer = minSeSeconds > (context.sessionExpiresSeconds ?? 0);
     return status === 422 && longer && mayRetry(context);
+  },
+  /** A client that named UPDATE in Allow, or a proxy before it, does not take it after all. */
+  asksToRefreshByInvite: ({ context, event }: Scope) => {
+    const { status } = event.data as { readonly status?: number };
+    const isRefused = status === 405 || status === 501;
+    return isRefused && refreshMethod(context) === 'UPDATE' && mayRetry(context);
   },
   asksToRefreshLater: ({ context, event }: Scope) =>
     'retryAfterMs' in event.data && mayRetry(context),

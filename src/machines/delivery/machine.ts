@@ -80,6 +80,7 @@ export const deliveryMachine = setup({
     countSurplus: assign(changes.countSurplus),
     startCancel: assign(changes.startCancel),
     refresh: assign(changes.refresh),
+    forgetAllow: assign(changes.forgetAllow),
     refreshAgain: assign(changes.refreshAgain),
     putRefreshOff: assign(changes.putRefreshOff),
     refreshed: assign(changes.refreshed),
@@ -291,6 +292,11 @@ export const deliveryMachine = setup({
           {
             guard: 'asksToRefreshForLonger',
             actions: ['carryInterval', 'refreshAgain', refreshSession],
+            meta: { clauses: ['REF-4028-1'] },
+          },
+          {
+            guard: 'asksToRefreshByInvite',
+            actions: ['forgetAllow', 'refreshAgain', refreshSession],
             meta: { clauses: ['REF-4028-1'] },
           },
           { guard: 'asksToRefreshLater', actions: ['putRefreshOff', arm('refresh')] },

@@ -49,6 +49,21 @@ test('the answer came in a reliable 183, the 2xx has none → pushed [RFC 3262 �
   expect(headerOf(await push.next(), 'CSeq')).toBe('3 BYE');
 });
 
+test('two forks answered in reliable 183s, the first has no answer in its 2xx → pushed [RFC 3262 §5]', async () => {
+  for (const tag of ['ue', 'fork']) {
+    const sdp = clientSdp();
+    push.reply(push.invite, '183 Session Progress', { headers: reliable(1), sdp, tag });
+    push.reply(await push.next(), '200 OK');
+  }
+  // The answer stands: what comes behind it is none (RFC 3261 §13.2.1).
+  const other = clientSdp({ port: 'm=message 0 TCP/MSRP *' });
+  push.reply(push.invite, '180 Ringing', { headers: reliable(2), sdp: other });
+  push.reply(await push.next(), '200 OK');
+  push.reply(push.invite, '200 OK', { headers: [`Contact: ${push.contact}`] });
+  expect(await push.next()).toMatch(/^ACK /);
+  await push.bind();
+});
+
 test('the answer came unreliably → it does not count without one in the 2xx [RFC 3261 §13.2.1]', async () => {
   const headers = [`Contact: ${push.contact}`];
   push.reply(push.invite, '183 Session Progress', { headers, sdp: clientSdp() });

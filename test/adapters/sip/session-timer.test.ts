@@ -49,6 +49,20 @@ test('the client is to refresh and does not → BYE before it expires [RFC 4028 
   await nextIs('BYE', 2);
 });
 
+test('an interval of 1 s → refreshed as one of 90 s, below which there is none [RFC 4028 §5]', async () => {
+  const headers = ['Allow: UPDATE', 'Session-Expires: 1;refresher=uac'];
+  await push.accept({ headers });
+  await push.pass(44_999);
+  expect(await push.heard()).toEqual(['INVITE 1', 'ACK 1']);
+  await push.pass(1);
+  push.reply(await nextIs('UPDATE', 2), '200 OK', { headers });
+  await push.event('SessionRefreshed');
+  await push.pass(44_999);
+  expect((await push.heard()).at(-1)).toBe('UPDATE 2');
+  await push.pass(1);
+  await nextIs('UPDATE', 3);
+});
+
 describe('UPDATE at half of the interval', () => {
   test('200 → the next interval begins, with the timer and the target it names', async () => {
     const update = await refresh(UPDATES, 'UPDATE');
@@ -97,6 +111,18 @@ describe('UPDATE at half of the interval', () => {
       '120',
     ]);
   });
+
+  test.each(['405 Method Not Allowed', '501 Not Implemented'])(
+    '%s → by INVITE at once, and from then on [RFC 4028 §7.4]',
+    async (status) => {
+      push.reply(await refresh(UPDATES, 'UPDATE'), status);
+      push.reply(await nextIs('INVITE', 3), '200 OK', granted({ sdp: clientSdp() }));
+      await nextIs('ACK', 3);
+      await push.event('SessionRefreshed');
+      await push.pass(45_000);
+      await nextIs('INVITE', 4);
+    },
+  );
 
   test('no answer at all → BYE [RFC 4028 §10]', async () => {
     await refresh(UPDATES, 'UPDATE');

@@ -46,6 +46,22 @@ export function agreeTimer(
   };
 }
 
+/**
+ * The timer that a 2xx to a request of ours grants. What is shorter than the shortest there is counts
+ * as that: taken at its word, a second would have us refresh at every moment.
+ */
+export function grantedTimer(
+  response: SipMessage,
+): Pick<SessionRefreshedData, 'sessionExpiresSeconds' | 'refresher'> {
+  const granted = parseSessionExpires(response.first('session-expires') ?? '');
+  if (!granted) return {};
+  const { intervalMs, refresher } = granted;
+  return {
+    sessionExpiresSeconds: Math.max(intervalMs / 1000, SESSION_SECONDS_MIN),
+    ...(refresher ? { refresher } : {}),
+  };
+}
+
 function refused(verdict: Verdict): AgreedTimer {
   return { kind: 'refused', verdict };
 }

@@ -8,29 +8,42 @@ import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
 import { dialogFrom2xx } from '../../../wire/sip/dialog.ts';
 import {
   parseCSeq,
+  parseMediaType,
   parseMinSe,
   parseRetryAfter,
-  parseSessionExpires,
 } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { rseqOf } from '../../../wire/sip/reliable-response.ts';
+import { grantedTimer } from '../dialog/agree-timer.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { ackKey } from './perform-dialog.ts';
 import { type PushContext, statusOf } from './push-context.ts';
 
+/** As many forks as the chart tells apart. */
+const EARLY_ANSWERS_MAX = 8;
 /** What the push needs of the recipient: the header part is always a fragment. */
 const JUDGED = { assumeMultipart: false, wrappedNeeded: ['message/sipfrag'] } as const;
 
 export function hearInvite(context: PushContext) {
   const { acks, channels, credentials, fact, say, signals } = context;
-  /** Answers of reliable provisional responses, by delivery: the 2xx need not repeat them. */
-  const earlyAnswers = new Map<string, { readonly toTag: string; readonly sdp: Uint8Array }>();
+  /** Answers of reliable provisional responses, by delivery and To-tag: each fork has its own. */
+  const earlyAnswers = new Map<string, Map<string, Uint8Array>>();
 
   /** RFC 3262 §5: the answer may have come in a reliable response; then the 2xx has none. */
   function sdpOf(delivery: string, toTag: string, response: SipMessage): Uint8Array {
-    const known = earlyAnswers.get(delivery);
-    return response.body.length === 0 && known?.toTag === toTag ? known.sdp : response.body;
+    const early = earlyAnswers.get(delivery)?.get(toTag);
+    return response.body.length === 0 && early ? early : response.body;
+  }
+
+  /** The first description of a fork is its answer (RFC 3261 §13.2.1); later ones are none. */
+  function keepAnswer(delivery: string, response: SipMessage): void {
+    const { remoteTag: toTag } = dialogFrom2xx(response, response);
+    const type = parseMediaType(response.first('content-type') ?? '')?.name;
+    if (toTag === '' || rseqOf(response) === undefined || type !== 'application/sdp') return;
+    const answers = earlyAnswers.get(delivery) ?? new Map<string, Uint8Array>();
+    if (answers.has(toTag) || answers.size >= EARLY_ANSWERS_MAX) return;
+    earlyAnswers.set(delivery, answers.set(toTag, response.body));
   }
 
   function judged(delivery: string, toTag: string, response: SipMessage) {
@@ -53,7 +66,6 @@ export function hearInvite(context: PushContext) {
     }
     acks.set(key, 'awaited');
     const allow = response.all('allow').join(', ');
-    const session = parseSessionExpires(response.first('session-expires') ?? '');
     const data: InviteAnsweredData = {
       status: statusOf(response),
       inviteCseq,
@@ -61,8 +73,7 @@ export function hearInvite(context: PushContext) {
       remoteTarget,
       routeSet,
       ...(allow === '' ? {} : { allow }),
-      ...(session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {}),
-      ...(session?.refresher ? { refresher: session.refresher } : {}),
+      ...grantedTimer(response),
       answer: judged(delivery, toTag, response),
     };
     const told = { message: response, hop };
@@ -97,9 +108,6 @@ export function hearInvite(context: PushContext) {
     const inviteCseq = cseqOf(response);
     // RFC 3262 §4: without a To-tag there is no dialog to acknowledge it in.
     const rseq = toTag === '' ? undefined : rseqOf(response);
-    if (rseq !== undefined && response.body.length > 0) {
-      earlyAnswers.set(delivery, { toTag, sdp: response.body });
-    }
     const data: InviteProgressedData = {
       status: statusOf(response),
       inviteCseq,
@@ -120,6 +128,8 @@ export function hearInvite(context: PushContext) {
 
   return {
     progressed,
+    /** Only for an INVITE of this process: after a restart no push goes on. */
+    keepAnswer,
     final(delivery: string, response: SipMessage, hop: Hop): void {
       if (statusOf(response) < 300) answered(delivery, response, hop);
       else refused(delivery, response, hop);

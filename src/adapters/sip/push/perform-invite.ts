@@ -84,8 +84,10 @@ export function performInvite(context: PushContext) {
     return {
       onAttempt: (attempt) => invites.set(delivery, attempt),
       onProvisional(response, hop) {
-        if (statusOf(response) > 100) hear.progressed(delivery, response, hop);
-        else signals.received(response.octets, evidenceOf(hop));
+        if (statusOf(response) > 100) {
+          hear.keepAnswer(delivery, response);
+          hear.progressed(delivery, response, hop);
+        } else signals.received(response.octets, evidenceOf(hop));
       },
       onFinal(response, hop) {
         forgetLater(delivery);

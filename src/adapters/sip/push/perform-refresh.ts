@@ -7,9 +7,10 @@ import type {
   SessionRefreshedData,
 } from '../../../machines/delivery/events.ts';
 import { dialogFrom2xx, requestUriIn } from '../../../wire/sip/dialog.ts';
-import { parseMinSe, parseRetryAfter, parseSessionExpires } from '../../../wire/sip/headers.ts';
+import { parseMinSe, parseRetryAfter } from '../../../wire/sip/headers.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
+import { grantedTimer } from '../dialog/agree-timer.ts';
 import { keepsSession } from '../dialog/judge-session.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { ackKey, type PerformDialog } from './perform-dialog.ts';
@@ -50,12 +51,10 @@ export function performRefresh(
 
   /** What a 2xx changes: the timer, and the target (RFC 3261 §12.2.1.2). */
   function granted(params: Params<'refreshSession'>, response: SipMessage): SessionRefreshedData {
-    const session = parseSessionExpires(response.first('session-expires') ?? '');
     const { remoteTarget } = dialogFrom2xx(response, response);
     const moved = remoteTarget !== '' && remoteTarget !== params.dialog.remoteTarget;
     return {
-      ...(session ? { sessionExpiresSeconds: session.intervalMs / 1000 } : {}),
-      ...(session?.refresher ? { refresher: session.refresher } : {}),
+      ...grantedTimer(response),
       ...(moved ? { remoteTarget } : {}),
     };
   }
