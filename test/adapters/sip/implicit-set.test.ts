@@ -155,6 +155,19 @@ describe('an implicit registration set', () => {
     expect([await last(ALIAS), await last(NUMBER)].every((position) => position < own)).toBe(true);
   });
 
+  test('a deregistration comes while the set is being registered → all are deregistered', async () => {
+    stage.slowAppends(50);
+    const [first, second] = [await stage.peer.datagrams(stage.udp), line];
+    first.send(registers(1));
+    second.send(scscf.thirdParty({ 'Call-ID': 'network', Expires: '0' }));
+    expect([status(String(await first.next())), status(String(await second.next()))]).toEqual([
+      200, 200,
+    ]);
+    for (const account of [ALIAS, ALICE, NUMBER]) {
+      expect(await bindingsOf(account)).toEqual([]);
+    }
+  });
+
   test('many for the identities of one set at the same time → all are answered', async () => {
     stage.slowAppends(2);
     const lines = await Promise.all(

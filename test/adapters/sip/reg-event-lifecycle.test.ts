@@ -95,9 +95,10 @@ describe('a subscription', () => {
     const first = await subscribed();
     await notifier.notify(first, { state: 'active;expires=600' });
     await scscf.ask(scscf.thirdParty({ Expires: '0' }));
+    // Nothing of it is kept for the days that it may still last.
+    expect(status(await notifier.notify(first, {}))).toBe(481);
     await pass(clock, 600_000);
     expect(await isSilent()).toBe(true);
-    expect(status(await notifier.notify(first, {}))).toBe(481);
   });
 
   test.each([
@@ -151,6 +152,17 @@ describe('a subscription', () => {
     expect(await isSilent()).toBe(true);
     await pass(clock, 1_000);
     await subscribed();
+  });
+
+  test('refused for now, to be tried at once → after the pause all the same', async () => {
+    await subscribed(503, { 'Retry-After': '0' });
+    await pass(clock, 29_000);
+    expect(await isSilent()).toBe(true);
+    await pass(clock, 3_000);
+    const second = await notifier.takeSubscribe();
+    await notifier.notify(second, { state: 'terminated;retry-after=0' });
+    await pass(clock, 25_000);
+    expect(await isSilent()).toBe(true);
   });
 
   test('that nobody answers → another one after 32 s and a pause', async () => {

@@ -37,13 +37,19 @@ interface Arrived {
   readonly requester: Requester;
 }
 
-/** Answers it, and tells what it asked for; `undefined`: it was refused or did not get that far. */
+/** Whom an S-CSCF spoke of: the one that it named, and the accounts that it reached by that. */
+export interface SpokenOf {
+  readonly account: string;
+  readonly set: readonly string[];
+}
+
+/** Answers it; `undefined`: it was refused, or is no S-CSCF's. */
 export async function observeRegister(
   context: RegisterContext,
   request: SipMessage,
   { source, evidence, requester }: Arrived,
   respond: (verdict: Verdict) => void,
-): Promise<Judged | undefined> {
+): Promise<SpokenOf | undefined> {
   const { domain, clock, signals, views } = context;
   const judged = judgeRegister(request, source, { domain, requester });
   if ('status' in judged) {
@@ -51,18 +57,40 @@ export async function observeRegister(
     respond(judged);
     return undefined;
   }
-  const at = clock.now();
-  const recorded = recordedIdentities(await views.get(registrationView, judged.account), at);
+  const { account } = judged;
   const told = witness(signals, request, evidence);
-  const accounts = affected(judged, recorded);
-  const names = accounts.map(({ account }) => account);
-  await context.hold(names, (submit) =>
+  const look = async (): Promise<readonly Affected[]> => {
+    const row = await views.get(registrationView, account);
+    return affected(judged, recordedIdentities(row, clock.now()));
+  };
+  const set = await holdAffected(context.hold, look, (submit, accounts) =>
     takeEach({ ...context, submit }, accounts, { request, judged, told }, (settled) => {
       told.done();
       respond(verdictOf(judged, settled));
     }),
   );
-  return judged;
+  return judged.via === 'thirdParty' ? { account, set } : undefined;
+}
+
+/**
+ * Runs `work` while all accounts are held that it affects. Who held them before may have changed the
+ * set: then those of the set that it is now are waited for. Gives their names.
+ */
+async function holdAffected(
+  hold: HoldAccounts,
+  look: () => Promise<readonly Affected[]>,
+  work: (submit: SubmitRegistration, accounts: readonly Affected[]) => Promise<void>,
+): Promise<readonly string[]> {
+  for (;;) {
+    const names = (await look()).map(({ account }) => account);
+    let isDone = false;
+    await hold(names, async (submit) => {
+      const accounts = await look();
+      isDone = accounts.every(({ account }) => names.includes(account));
+      if (isDone) await work(submit, accounts);
+    });
+    if (isDone) return names;
+  }
 }
 
 interface Affected {

@@ -28,8 +28,8 @@ export function openRegistration(
     respond: (verdict: Verdict) => void,
   ): Promise<void> {
     const asked = { source, evidence: evidenceOf(source), requester: requester(request) };
-    const judged = await observeRegister({ ...options, hold }, request, asked, respond);
-    if (judged?.via === 'thirdParty') await subscriptions?.wanted(judged.account);
+    const spokenOf = await observeRegister({ ...options, hold }, request, asked, respond);
+    if (spokenOf) await subscriptions?.follow(spokenOf);
   }
 
   return {

@@ -16,6 +16,7 @@ import { statusOf } from '../push/push-context.ts';
 import type { Router } from '../routing/route.ts';
 import type { SendRequest } from '../routing/send-request.ts';
 import { dueTimes } from './due-times.ts';
+import type { SpokenOf } from './observe-register.ts';
 import { renderSubscribe } from './subscribe-requests.ts';
 
 /** What became of a SUBSCRIBE or a subscription, for who counts it. */
@@ -72,8 +73,11 @@ const FOR_GOOD: ReadonlySet<string> = new Set(['rejected', 'noresource', 'invari
 const AT_ONCE: ReadonlySet<string> = new Set(['deactivated', 'timeout']);
 
 export interface RegSubscriptions {
-  /** The user was registered, and nothing tells of the IM tag. */
-  wanted(account: string): Promise<void>;
+  /**
+   * Subscribes to a user who was registered while nothing tells of the IM tag; who is not registered
+   * any more is given up, with the whole set, since a subscription may last for days.
+   */
+  follow(spokenOf: SpokenOf): Promise<void>;
   /** The subscription of a NOTIFY, by Call-ID and our tag. */
   find(callId: string, localTag: string | undefined): RegSubscription | undefined;
   /** A NOTIFY was taken; `needsFull`: a document before it was missed (RFC 3680 §5.2). */
@@ -169,11 +173,11 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
     due.set(open(subscription.account, subscription.failures), at);
   }
 
-  /** After a pause that grows with each failure. */
-  function again(subscription: RegSubscription, retryAfterMs?: number): void {
+  /** After a pause that grows with each failure, or a longer one that was asked for. */
+  function again(subscription: RegSubscription, retryAfterMs = 0): void {
     const backoffMs = Math.min(BACKOFF_FIRST_MS * 2 ** subscription.failures, BACKOFF_MAX_MS);
     subscription.failures += 1;
-    const at = clock.now() + (retryAfterMs ?? backoffMs);
+    const at = clock.now() + Math.max(retryAfterMs, backoffMs);
     if (subscription.dialog) due.set(subscription, at);
     else reopen(subscription, at);
   }
@@ -265,9 +269,13 @@ export function regSubscriptions(options: RegSubscriptionsOptions): RegSubscript
   }
 
   return {
-    async wanted(account) {
+    async follow({ account, set }) {
       const at = clock.now();
       const row = await views.get(registrationView, account);
+      if (!isRegistered(row, at)) {
+        const over = set.map((one) => byAccount.get(one)).filter((one) => one !== undefined);
+        return over.forEach(forget);
+      }
       if (!isAssumed(row, at)) return;
       // One subscription tells of the whole implicit registration set (TS 24.229 §5.4.2.1.2).
       const known = [account, ...recordedIdentities(row, at)].map((one) => byAccount.get(one));
