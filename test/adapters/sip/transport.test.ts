@@ -83,6 +83,18 @@ describe('a request there and its response back', () => {
   });
 });
 
+test('TCP: comes from the address that is listened on, by which peers are told apart', async () => {
+  const core = await open(['tcp://127.0.0.1:0']);
+  const to = { transport: 'tcp', host: '127.0.0.1', port: portOf(core), local: '' } as const;
+  const one = await open(['tcp://127.0.0.2:0']);
+  const every = await open(['tcp://0.0.0.0:0']);
+  await one.transports.send(octets, to);
+  await every.transports.send(octets, to);
+  await until(() => core.messages.length === 2);
+  const from = core.messages.map(({ source }) => source.host);
+  expect(from.sort()).toEqual(['127.0.0.1', '127.0.0.2']);
+});
+
 describe('what cannot be sent', () => {
   test('a datagram that is too large → said, not swallowed', async () => {
     const { transports } = await open(['udp://127.0.0.1:0']);

@@ -58,7 +58,7 @@ export interface Connection {
 export interface StreamSide {
   accept(socket: Socket): void;
   /** Absent: only peers open connections. */
-  connect?(hop: Hop): Connection;
+  connect?(hop: Hop, localAddress: string | undefined): Connection;
 }
 
 /**

@@ -12,8 +12,14 @@ export function tcpSide(table: ConnectionTable, read: ReadStream): StreamSide {
       table.established(connection, socket);
       read(connection, socket);
     },
-    connect(hop) {
-      const socket = connect({ host: hop.host, port: hop.port, noDelay: true });
+    connect(hop, localAddress) {
+      const { host, port } = hop;
+      const socket = connect({
+        host,
+        port,
+        noDelay: true,
+        ...(localAddress === undefined ? {} : { localAddress }),
+      });
       // Octets may be written at once: the system keeps them until the connection stands.
       const connection = table.connect('tcp', hop, { socket, hold: false });
       socket.once('connect', () => table.established(connection, socket));

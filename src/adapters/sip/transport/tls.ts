@@ -105,11 +105,12 @@ export function tlsSide(
         read(connection, socket, names.length > 0 ? onFirst : undefined);
       });
     },
-    connect(hop) {
+    connect(hop, localAddress) {
       const { context, ownRoots } = tls.material();
       const { host, port, serverName } = hop;
       const socket = connect({
         ...{ host, port, secureContext: context, noDelay: true },
+        ...(localAddress === undefined ? {} : { localAddress }),
         ...(serverName === undefined || isIP(serverName) !== 0 ? {} : { servername: serverName }),
         rejectUnauthorized: true,
         checkServerIdentity: (_, certificate) => identityFault(certificate, hop),

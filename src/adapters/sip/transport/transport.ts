@@ -5,6 +5,7 @@ import { parseTransportAddress } from '../../../wire/sip/transport-address.ts';
 import type { StreamSide, StreamTransport } from './connection.ts';
 import { connectionTable } from './connection-table.ts';
 import { hostPort, type ListenAddress } from './listen-address.ts';
+import { ownEnd } from './own-end.ts';
 import { type StreamListener, streamListener } from './stream-listener.ts';
 import { streamReader } from './stream-reader.ts';
 import { tcpSide } from './tcp.ts';
@@ -157,7 +158,7 @@ export async function openSipTransports(
     if (table.total() >= limits.connectionsMax) {
       return unsent(`no new connection: there are ${limits.connectionsMax} already`);
     }
-    return table.write(side.connect(hop), octets);
+    return table.write(side.connect(hop, ownEnd(listening, hop)), octets);
   }
 
   return {
