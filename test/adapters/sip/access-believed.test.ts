@@ -10,7 +10,7 @@ const numRuns = process.env.RESTANTE_VERIFY ? 10_000 : 300;
 const account = 'sip:bob@example.org';
 /** However they are written. */
 const NETWORK = ['P-Asserted-Identity', 'p-asserted-identity', 'P-ASSERTED-Service'];
-const SECRET = ['Authorization', 'Proxy-authorization', 'P-Charging-Vector', 'P-Served-User'];
+const SECRET = ['Authorization', 'Proxy-authorization', 'P-Charging-Vector', 'Remote-Party-ID'];
 
 const requests = fc
   .tuple(
@@ -27,7 +27,7 @@ const requests = fc
   });
 
 const isTaken = (name: string) =>
-  /^(p-asserted-|p-charging-|p-served-|(proxy-)?authoriz)/.test(name);
+  /^(p-asserted-|p-charging-|remote-party-|(proxy-)?authoriz)/.test(name);
 
 function lines(message: SipMessage): readonly string[] {
   const { octets } = message;

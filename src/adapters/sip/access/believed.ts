@@ -18,6 +18,8 @@ const NETWORK_HEADERS: ReadonlySet<string> = new Set([
   'p-profile-key',
   'p-user-database',
   'p-private-network-indication',
+  // Never a standard, but phones show it as the caller (draft-ietf-sip-privacy-04 §5).
+  'remote-party-id',
   'authorization',
   'proxy-authorization',
 ]);
