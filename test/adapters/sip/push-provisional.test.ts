@@ -100,6 +100,18 @@ test('a fork answers after the refusal of another → ACK, BYE, and the end stan
   expect(await push.fate()).toEqual(fate);
 });
 
+test('more forks answer than anybody has devices → so many are ended, and no more', async () => {
+  await push.accept();
+  for (let fork = 0; fork < 40; fork += 1) {
+    push.reply(push.invite, '200 OK', { headers: [`Contact: ${push.contact}`], tag: `f${fork}` });
+  }
+  const heard = await push.heard();
+  expect(heard.filter((one) => one.startsWith('BYE'))).toHaveLength(31);
+  await push.pass(32_000);
+  push.reply(push.invite, '200 OK', { headers: [`Contact: ${push.contact}`], tag: 'late' });
+  expect(await push.heard()).toContain('ACK 1 to late');
+});
+
 test('the first INVITE was challenged by 422, a fork of it answers → ACK with its CSeq, BYE', async () => {
   const first = push.invite;
   push.reply(first, '422 Session Interval Too Small', { headers: ['Min-SE: 3600'] });

@@ -17,18 +17,23 @@ import type { SipMessage } from '../../../wire/sip/message.ts';
 import { rseqOf } from '../../../wire/sip/reliable-response.ts';
 import { grantedTimer } from '../dialog/agree-timer.ts';
 import { evidenceOf } from '../observe-options.ts';
-import { ackKey } from './perform-dialog.ts';
+import { ackKey, REPEATED_2XX_MS } from './perform-dialog.ts';
 import { type PushContext, statusOf } from './push-context.ts';
 
+/** Forks that a 2xx may come from within the time that one is repeated; a person has fewer devices. */
+const FORKS_MAX = 32;
 /** As many forks as the chart tells apart. */
 const EARLY_ANSWERS_MAX = 8;
 /** What the push needs of the recipient: the header part is always a fragment. */
 const JUDGED = { assumeMultipart: false, wrappedNeeded: ['message/sipfrag'] } as const;
 
 export function hearInvite(context: PushContext) {
-  const { acks, channels, credentials, fact, say, signals } = context;
+  const { acks, channels, clock, credentials, fact, say, signals } = context;
   /** Answers of reliable provisional responses, by delivery and To-tag: each fork has its own. */
   const earlyAnswers = new Map<string, Map<string, Uint8Array>>();
+
+  /** How many dialogs a 2xx made of late, by delivery. */
+  const forks = new Map<string, number>();
 
   /** RFC 3262 §5: the answer may have come in a reliable response; then the 2xx has none. */
   function sdpOf(delivery: string, toTag: string, response: SipMessage): Uint8Array {
@@ -54,14 +59,23 @@ export function hearInvite(context: PushContext) {
       : answer;
   }
 
+  /** Each costs events, and a BYE to wherever its 2xx says: no client has them at will. */
+  function isOneTooMany(delivery: string): boolean {
+    const before = forks.get(delivery) ?? 0;
+    if (before >= FORKS_MAX) return true;
+    if (before === 0) clock.timer(REPEATED_2XX_MS, () => forks.delete(delivery));
+    forks.set(delivery, before + 1);
+    return false;
+  }
+
   function answered(delivery: string, response: SipMessage, hop: Hop): void {
     const { remoteTag: toTag, remoteTarget, routeSet } = dialogFrom2xx(response, response);
     const inviteCseq = cseqOf(response);
     const key = ackKey(delivery, toTag, inviteCseq);
     const known = acks.get(key);
-    if (known) {
+    if (known || isOneTooMany(delivery)) {
       signals.received(response.octets, evidenceOf(hop));
-      if (known !== 'awaited') say(known.octets, known.hop);
+      if (known && known !== 'awaited') say(known.octets, known.hop);
       return;
     }
     acks.set(key, 'awaited');

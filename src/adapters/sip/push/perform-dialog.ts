@@ -10,7 +10,7 @@ import { type Params, type PushContext, statusOf, type Told } from './push-conte
 import { type Headers, plainHeaders, pushDialog, viaOf } from './push-requests.ts';
 
 /** A 2xx can be repeated for 64*T1 after the first (RFC 3261 §13.2.2.4). */
-const REPEATED_2XX_MS = 32_000;
+export const REPEATED_2XX_MS = 32_000;
 
 /** A request within a dialog. */
 export interface WithinDialog {
