@@ -64,9 +64,11 @@ export function registrationOfReginfo(
   const heard = active.map((contact) => hear(contact, row, { ...news, known }));
   const contacts = registration.state === 'active' ? [...kept, ...heard.map(bindingOf)] : [];
   const named = [...contacts].sort(servingFirst).slice(0, BINDINGS_MAX);
+  // Of a user whose contacts were never listed a partial document leaves open who else is there.
+  const isOpen = registration.state === 'active' && state === 'partial' && known.length === 0;
   const others = before.filter((binding) => {
     const via = viaOf(binding, row);
-    return via === 'direct' || (via === 'thirdParty' && named.length > 0);
+    return via === 'direct' || (via === 'thirdParty' && (named.length > 0 || isOpen));
   });
   const bindings = [...others, ...named];
   const isSame =

@@ -130,6 +130,14 @@ describe('a notifier tells [RFC 3680 §5.2]', () => {
     },
   );
 
+  it('a first document that is partial names one that is gone → others may be there', () => {
+    expect(told(assumed, [GONE]).kind).toBe('unchanged');
+    expect(told(assumed, [GONE], { state: 'full' })).toMatchObject({ data: { bindings: [] } });
+    expect(told(assumed, [GONE], { registered: 'terminated' })).toMatchObject({
+      data: { bindings: [] },
+    });
+  });
+
   it('one of two contacts is gone → the other serves on; a full document need not name it', () => {
     const tablet = contact({ uri: 'sip:romeo@192.0.2.18', callId: 'tablet' });
     const both = rowOf(told(known, [tablet]), known);
