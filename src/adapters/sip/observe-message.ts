@@ -144,14 +144,13 @@ export function observeMessage(options: ObserveContext): ObserveMessage {
   function passBack({ transaction, respond }: Arrival, { response, octets }: Answered) {
     const said = statusOf(response);
     onForwarded?.({ outcome: 'relayed', status: said });
-    const status = said === 503 ? 500 : said;
-    if (octets === undefined) respond({ status });
-    else if (transaction.respond(octets, status)) {
+    const verdict = { status: said === 503 ? 500 : said, headers: toldAgain(response) };
+    if (octets === undefined) respond(verdict);
+    else if (transaction.respond(octets, verdict.status)) {
       signals.sent(octets, evidenceOf(transaction.source));
     }
-    const challenges = challengesOf(response);
     // Who is challenged asks again, in other words.
-    return { verdict: { status, headers: challenges }, kept: challenges.length === 0 };
+    return { verdict, kept: said !== 401 && said !== 407 };
   }
 
   /** Its arrival is in the journal already, before what was sent on. */
@@ -199,8 +198,18 @@ function isNowOrNever(request: SipMessage): boolean {
   return parseExpires(request.first('expires') ?? '') === 0;
 }
 
-function challengesOf(response: SipMessage): Headers {
-  return ['WWW-Authenticate', 'Proxy-Authenticate'].flatMap((name) =>
+/** What a failure says is to be done about it (RFC 3261 §21): also to who asks the same again. */
+const REMEDIES = [
+  ...['WWW-Authenticate', 'Proxy-Authenticate', 'Contact', 'Allow', 'Unsupported', 'Retry-After'],
+  ...['Accept', 'Accept-Encoding', 'Accept-Language'],
+];
+
+/** Of a longer answer only the status is kept: many of them are, for as long as repetitions come. */
+const TOLD_AGAIN_BYTES_MAX = 4_096;
+
+function toldAgain(response: SipMessage): Headers {
+  if (statusOf(response) < 300 || response.octets.length > TOLD_AGAIN_BYTES_MAX) return [];
+  return REMEDIES.flatMap((name) =>
     response.all(name.toLowerCase()).map((value) => [name, value] as const),
   );
 }

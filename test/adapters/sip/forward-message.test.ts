@@ -281,6 +281,16 @@ describe('the same message again', () => {
     expect(core.received).toHaveLength(1);
   });
 
+  test('hears what the client takes instead, like the first [RFC 3261 §21.4.13]', async () => {
+    stage = await forwardStage();
+    await stage.online();
+    const same = { 'Call-ID': 'one' };
+    await through(message('m1', same), (r) => answerTo(r, '415 No', ['Accept: text/html']));
+    stage.sender.send(message('m2', same));
+    const answer = await stage.sender.next();
+    expect([statusOf(answer), headerOf(answer, 'Accept')]).toEqual([415, 'text/html']);
+  });
+
   test('after it was kept: 202 again, kept once', async () => {
     stage = await forwardStage();
     await stage.online();
