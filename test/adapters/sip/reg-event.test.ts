@@ -1,5 +1,6 @@
 /** Registrations heard from a notifier of the package `reg` (RFC 3680), on the wire. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askAs, clients } from '../../controls/digest-client.ts';
 import {
   type ContactOf,
   type RegNotifier,
@@ -17,6 +18,7 @@ import {
   sipRequest,
 } from '../../controls/sip-agent-stage.ts';
 
+const BOB = 'sip:bob@example.org';
 const NUMBER = 'tel:+15551234';
 
 let stage: SipAgentStage;
@@ -184,6 +186,32 @@ describe('a NOTIFY', () => {
     await scscf.ask(scscf.thirdParty({ To: `<${NUMBER}>`, Expires: '0' }));
     expect(await bindings()).toEqual([]);
     expect(await bindings(NUMBER)).toEqual([]);
+  });
+
+  test('speaks of a user whom the core registered apart → what the core said stands', async () => {
+    await scscf.ask(
+      scscf.thirdParty({ To: `<${BOB}>`, 'P-Associated-URI': `<${BOB}>, <${NUMBER}>` }),
+    );
+    await notifier.takeSubscribe(403);
+    const subscribe = await subscribed();
+    const contact = registrationXml([{}], { aor: BOB });
+    const gone = registrationXml([], { aor: NUMBER, state: 'terminated' });
+    const body = reginfoXml(0, registrationXml() + contact + gone);
+    expect(status(await notifier.notify(subscribe, { body }))).toBe(200);
+    expect(await bindings()).toMatchObject([{ im: 'assumed' }, { im: 'regEvent' }]);
+    for (const account of [BOB, NUMBER]) {
+      expect(await bindings(account)).toMatchObject([{ im: 'assumed', via: 'thirdParty' }]);
+    }
+  });
+
+  test('of a client that proved who it is → 403: it is no notifier', async () => {
+    const clientsOnly = { trusted: () => false, access: { clients: clients() } };
+    const apart = await sipAgentStage({ regEvent: true, ...clientsOnly });
+    const headers = { From: `<${ALICE}>;tag=a`, Event: 'reg', 'User-Agent': 'x'.repeat(600) };
+    const client = await apart.peer.datagrams(apart.udp);
+    const notify = sipRequest('NOTIFY', 'n1', { ...headers, 'Subscription-State': 'active' });
+    expect(status(await askAs(client, 'alice', notify))).toBe(403);
+    await apart.close();
   });
 
   test.each([

@@ -1,7 +1,9 @@
 /** NOTIFYs of our subscriptions to registrations (RFC 6665 §4.1.3, RFC 3680 §4.8, §5.2). */
 import { memberAccount } from '../../../deferral/account.ts';
 import { type ReginfoNews, registrationOfReginfo } from '../../../deferral/reginfo-registration.ts';
+import { currentBindings, recordedIdentities, viaOf } from '../../../deferral/registration.ts';
 import type { Evidence } from '../../../engine/recorded.ts';
+import { registrationView } from '../../../projections/registrations.ts';
 import { parseCSeq, parseMediaType } from '../../../wire/sip/headers.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
@@ -18,22 +20,30 @@ import {
   type Reginfo,
   type ReginfoRegistration,
 } from '../../../wire/sip/reginfo.ts';
+import type { Requester } from '../access/requester.ts';
 import { unknownVerdict, type Verdict } from '../answer.ts';
 import type { ObserveOptions } from '../observe-options.ts';
 import { IDENTITIES_MAX } from './judge-register.ts';
 import type { RegSubscription, RegSubscriptions } from './reg-subscriptions.ts';
 import { type HoldAccounts, type Witness, witness } from './submit-registration.ts';
 
-export interface NotifyContext extends Pick<ObserveOptions, 'domain' | 'signals'> {
+export interface NotifyContext
+  extends Pick<ObserveOptions, 'domain' | 'signals' | 'views' | 'clock'> {
   readonly hold: HoldAccounts;
   readonly subscriptions: Pick<RegSubscriptions, 'find' | 'notified'>;
+}
+
+/** How a NOTIFY came, and from whom. */
+interface Arrived {
+  readonly evidence: Evidence;
+  readonly requester: Requester;
 }
 
 /** Answers it once all that it decided is flushed; NOTIFYs of one subscription go in turn. */
 export async function observeNotify(
   context: NotifyContext,
   request: SipMessage,
-  evidence: Evidence,
+  { evidence, requester }: Arrived,
   respond: (verdict: Verdict) => void,
 ): Promise<void> {
   const { signals, subscriptions } = context;
@@ -41,6 +51,8 @@ export async function observeNotify(
     signals.received(request.octets, evidence);
     respond(verdict);
   };
+  // Who is registered is for the core to tell.
+  if (requester.kind !== 'core') return refuse({ status: 403 });
   if (eventPackage(request.first('event') ?? '') !== 'reg') {
     return refuse({ status: 489, headers: [['Allow-Events', 'reg']] });
   }
@@ -127,22 +139,23 @@ function read(
 
 /** What the document says of each account of ours; `false`: the log did not take it in time. */
 async function apply(
-  { hold, domain }: NotifyContext,
+  context: NotifyContext,
   subscription: RegSubscription,
   reginfo: Reginfo,
   told: Witness,
 ): Promise<boolean> {
-  const registrations = accountsIn(subscription, reginfo, domain);
+  const named = accountsIn(subscription, reginfo, context.domain);
   const known = reginfo.state === 'full' ? [] : subscription.identities;
   const registered = new Set(known);
-  for (const [account, { state }] of registrations) {
-    if (state === 'active') registered.add(account);
-    else registered.delete(account);
-  }
-  const identities = [...registered].sort().slice(0, IDENTITIES_MAX);
-  const set = identities.length > 1 ? { identities } : {};
   let isFlushed = true;
-  await hold([...registrations.keys()], async (submit) => {
+  await context.hold([...named.keys()], async (submit) => {
+    const registrations = await withoutApart(context, subscription, named);
+    for (const [account, { state }] of registrations) {
+      if (state === 'active') registered.add(account);
+      else registered.delete(account);
+    }
+    const identities = [...registered].sort().slice(0, IDENTITIES_MAX);
+    const set = identities.length > 1 ? { identities } : {};
     for (const [account, registration] of registrations) {
       const news: Omit<ReginfoNews, 'at'> = { registration, state: reginfo.state, ...set };
       await submit({
@@ -160,6 +173,26 @@ async function apply(
   if (!isFlushed) return false;
   subscription.identities = registered.size > 0 ? registered : new Set([subscription.account]);
   return true;
+}
+
+/**
+ * Without accounts that the core registered apart from the one that was asked about: a notifier that
+ * is none, a client that a proxy sent our SUBSCRIBE to, must not speak of other users.
+ */
+async function withoutApart(
+  { views, clock }: NotifyContext,
+  { account }: RegSubscription,
+  named: ReadonlyMap<string, ReginfoRegistration>,
+): Promise<ReadonlyMap<string, ReginfoRegistration>> {
+  const at = clock.now();
+  const taken = new Map<string, ReginfoRegistration>();
+  for (const [one, registration] of named) {
+    const row = await views.get(registrationView, one);
+    const isCores = currentBindings(row, at).some((bound) => viaOf(bound, row) === 'thirdParty');
+    const isOfSet = one === account || recordedIdentities(row, at).includes(account);
+    if (isOfSet || !isCores) taken.set(one, registration);
+  }
+  return taken;
 }
 
 /** By account; a full document says of whom it leaves out that nothing is registered. */

@@ -27,16 +27,18 @@ export function openRegistration(
     source: Hop,
     respond: (verdict: Verdict) => void,
   ): Promise<void> {
-    const asked = { source, evidence: evidenceOf(source), requester: requester(request) };
-    const spokenOf = await observeRegister({ ...options, hold }, request, asked, respond);
+    const arrived = { source, evidence: evidenceOf(source), requester: requester(request) };
+    const spokenOf = await observeRegister({ ...options, hold }, request, arrived, respond);
     if (spokenOf) await subscriptions?.follow(spokenOf);
   }
 
   return {
     register,
     ...(subscriptions && {
-      notify: (request, source, respond) =>
-        observeNotify({ ...options, hold, subscriptions }, request, evidenceOf(source), respond),
+      notify(request, source, respond) {
+        const arrived = { evidence: evidenceOf(source), requester: requester(request) };
+        return observeNotify({ ...options, hold, subscriptions }, request, arrived, respond);
+      },
     }),
     start() {
       subscriptions?.renew().catch((fault: unknown) => onFault('renewal of subscriptions', fault));
