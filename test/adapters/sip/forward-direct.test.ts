@@ -9,6 +9,7 @@ import {
 } from '../../controls/forward-stage.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
 import { register } from '../../controls/sip-agent-stage.ts';
+import { until } from '../../controls/transport-stage.ts';
 
 let stage: ForwardStage;
 afterEach(() => stage.close());
@@ -55,4 +56,20 @@ describe('without a next hop: straight to the contact', () => {
     expect(headerOf(hidden.forwarded, 'P-Asserted-Identity')).toBe('');
     expect(headerOf(hidden.forwarded, 'Privacy')).toBe('id');
   });
+});
+
+test('what counts as undelivered goes to no further server [RFC 3263 §4.3]', async () => {
+  stage = await forwardStage({ seconds: 1 }, { direct: true });
+  const first = await stage.peer.datagrams(stage.udp);
+  const second = await stage.peer.datagrams(stage.udp, { host: '127.0.0.9' });
+  const Contact = `<sip:127.0.0.1:${first.local.port}>`;
+  second.send(register('r1', { From: '<sip:scscf.example.org>;tag=s1', Contact }));
+  await second.next();
+  stage.sender.send(message('m1'));
+  const forwarded = await first.next();
+  expect(statusOf(await stage.sender.next())).toBe(202);
+  first.send(answerTo(forwarded, '503 Service Unavailable'));
+  await until(() => stage.agent.counts().clients === 0 || second.received.length > 1);
+  expect(second.received).toHaveLength(1);
+  expect(stage.forwards).toEqual(['deferred 408']);
 });

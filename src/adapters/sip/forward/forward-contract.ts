@@ -17,7 +17,7 @@ export interface Passing {
   readonly account: string;
   /** What all branches of it end with: by it we know the request when it comes back. */
   readonly loop: string;
-  /** Whether it was given up while its way was looked for. */
+  /** Whether it was given up, be it while its way was looked for: it is tried nowhere else then. */
   isOff?(): boolean;
 }
 

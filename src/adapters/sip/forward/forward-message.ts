@@ -60,7 +60,9 @@ export function forwardMessage(context: {
         onTimeout: () => end({ kind: 'undelivered', status: 408 }),
         onUnreachable: () => end({ kind: 'undelivered', status: 503 }),
       };
-      passOn.request(arrived, passing, callbacks).then((isOn) => {
+      // What counts as undelivered is in the mailbox, or on its way there.
+      const isOff = (): boolean => over;
+      passOn.request(arrived, { ...passing, isOff }, callbacks).then((isOn) => {
         if (!isOn) end({ kind: 'undelivered', status: 480 });
       }, fail);
     });

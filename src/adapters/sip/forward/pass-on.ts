@@ -83,6 +83,7 @@ export function passingOn(context: {
       {
         method,
         hops,
+        ...(isOff && { isOff }),
         render(hop) {
           const branch = `${COOKIE}${hex(identifiers.random(BRANCH_OCTETS))}${loop}`;
           const drop = context.isTrusted(hop) ? undefined : { drop: isPrivate };

@@ -12,7 +12,7 @@
  *   recorded and go no further. A 2xx to INVITE always comes through, whoever sends it: it must be
  *   acknowledged.
  * - A 482 says that the request came by another try as well (RFC 3261 §8.2.2.2): that one counts.
- * - Once CANCEL was asked for nothing new is tried.
+ * - Once CANCEL was asked for, or the request was given up, nothing new is tried.
  */
 import type { Signals } from '../../../deferral/signals.ts';
 import type { ClientTransaction } from '../../../wire/sip/client-transaction.ts';
@@ -42,6 +42,8 @@ export interface Outgoing {
    * be asked for twice, when the size of the request decides about the transport.
    */
   render(hop: Hop, attempt: number): { readonly octets: Uint8Array; readonly branch: string };
+  /** Whether it was given up: nothing new is tried then. */
+  isOff?(): boolean;
 }
 
 export interface OutgoingCallbacks {
@@ -118,7 +120,7 @@ function tries(context: Context, outgoing: Outgoing, callbacks: OutgoingCallback
 
   function next(): boolean {
     stopTimer?.();
-    const hop = over || cancelled ? undefined : left.shift();
+    const hop = over || cancelled || outgoing.isOff?.() ? undefined : left.shift();
     if (hop === undefined) return false;
     start(hop);
     return true;
