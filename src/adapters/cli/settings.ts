@@ -21,8 +21,11 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export const JOURNALS = ['headers', 'full', 'off'] as const;
 /** A drain that takes longer is no drain. */
 const DRAIN_SECONDS_MAX = 3_600;
-/** 64*T1 is 32 s: a sender that waited longer hears no answer any more (RFC 4320 §4.2). */
-const FORWARD_SECONDS_MAX = 30;
+/**
+ * 64*T1 is 32 s: a sender that waited longer hears no answer any more (RFC 4320 §4.2). An append may
+ * take 20 s of them.
+ */
+const FORWARD_SECONDS_MAX = 11;
 /** What a client, or a policy, says to a message that got there. */
 const SAID_NO: ReadonlySet<number> = new Set([403, 486, 488]);
 

@@ -153,7 +153,7 @@ describe('configuration', () => {
     ['journal', 'everything'],
     ['drain-seconds', '-1'],
     ['forward', 'yes'],
-    ['forward-seconds', '31'],
+    ['forward-seconds', '12'],
     ['forward-seconds', '0'],
     ['defer-on', '480,486'],
     ['defer-on', '600'],
