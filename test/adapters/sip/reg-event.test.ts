@@ -140,11 +140,31 @@ describe('a NOTIFY', () => {
       202,
     );
     line.send(
-      notifyText(subscribe, 1, [{ event: 'refreshed', attributes: { callid: 'ue', cseq: '2' } }]),
+      notifyText(
+        subscribe,
+        1,
+        registrationXml([{ event: 'refreshed', attributes: { callid: 'ue', cseq: '2' } }]),
+      ),
     );
     const next = [String(await line.next()), String(await line.next())];
     expect(next.map((one) => one.split('\r\n')[0]).sort()).toEqual([
       `INVITE ${ALICE} SIP/2.0`,
+      'SIP/2.0 200 OK',
+    ]);
+  });
+
+  test('tells of an identity by itself → it is called where the core is as well', async () => {
+    const subscribe = await subscribed();
+    const content = { uri: NUMBER, body: 'hi' };
+    const deposit = sipRequest('MESSAGE', scscf.branch(), { To: `<${NUMBER}>` }, content);
+    expect(status(await scscf.ask(deposit))).toBe(202);
+    const elsewhere = await stage.peer.datagrams(stage.udp);
+    const uri = `sip:alice@127.0.0.1:${elsewhere.local.port}`;
+    const both = registrationXml([{ uri }]) + registrationXml([{ uri }], { aor: NUMBER });
+    line.send(notifyText(subscribe, 0, both));
+    const next = [String(await line.next()), String(await line.next())];
+    expect(next.map((one) => one.split('\r\n')[0]).sort()).toEqual([
+      `INVITE ${NUMBER} SIP/2.0`,
       'SIP/2.0 200 OK',
     ]);
   });
@@ -273,8 +293,8 @@ test('without the setting there is no SUBSCRIBE, and a NOTIFY is none of ours', 
   await without.close();
 });
 
-function notifyText(subscribe: string, version: number, contacts: readonly ContactOf[]): string {
-  const body = reginfoXml(version, registrationXml(contacts));
+function notifyText(subscribe: string, version: number, registrations: string): string {
+  const body = reginfoXml(version, registrations);
   const headers = {
     From: `<${ALICE}>;tag=notifier`,
     To: headerOf(subscribe, 'From'),

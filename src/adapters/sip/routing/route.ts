@@ -1,4 +1,5 @@
 /** Where a request towards a subscriber, within a dialog or on its way through goes. */
+import { currentBindings, viaOf } from '../../../deferral/registration.ts';
 import type { Views } from '../../../engine/ports.ts';
 import type { Binding } from '../../../machines/mailbox/events.ts';
 import { type RegistrationRow, registrationView } from '../../../projections/registrations.ts';
@@ -151,9 +152,24 @@ export function router(options: RouterOptions): Router {
     return typeof hops === 'string' ? hops : { hops: ordered(hops), routes };
   }
 
+  /**
+   * Who is heard of from a notifier alone is called where the core is that registered another of the
+   * set. The contacts it tells are the clients' own, which the core alone reaches; and nobody else
+   * should have what is for a user by telling that he is there.
+   */
+  async function ofItsSet({ identities = [] }: Binding, at: number): Promise<Binding | undefined> {
+    for (const one of identities) {
+      const row = await views.get(registrationView, one);
+      const core = currentBindings(row, at).findLast((b) => viaOf(b, row) === 'thirdParty');
+      if (core) return { ...core, via: 'thirdParty' };
+    }
+    return undefined;
+  }
+
   async function toClient(account: string, at: number): Promise<ClientRoute | NoWay> {
     const row = await views.get(registrationView, account);
-    const chosen = newest(row, at);
+    const own = newest(row, at);
+    const chosen = own?.via === 'regEvent' ? await ofItsSet(own, at) : own;
     if (!chosen) return 'none';
     const { contact, path: routes = [], via = row?.via } = chosen;
     const found = hopsToClient(chosen, via);
@@ -217,7 +233,7 @@ export function router(options: RouterOptions): Router {
   };
 }
 
-/** The client that registered last is the one that is there now; what is only heard of comes last. */
+/** The client that registered last is there now; what is only heard of comes last. */
 function newest(row: RegistrationRow | undefined, at: number): Binding | undefined {
   const live = row?.bindings.filter((b) => b.im !== false && b.expiresAt > at);
   return live?.findLast(({ via }) => via !== 'regEvent') ?? live?.at(-1);
