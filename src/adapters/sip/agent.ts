@@ -4,7 +4,7 @@ import type { SipEffects } from '../../deferral/deferral.ts';
 import type { Submit } from '../../engine/input.ts';
 import { isPassedBack } from '../../wire/sip/forwarding.ts';
 import { splitList } from '../../wire/sip/headers.ts';
-import { type Hop, isReliable, type SipTransport } from '../../wire/sip/hop.ts';
+import { type Hop, isReliable } from '../../wire/sip/hop.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { type AccessOptions, openAccess } from './access/access.ts';
@@ -14,6 +14,7 @@ import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
 import { observeDialog } from './observe-dialog.ts';
 import { evidenceOf, type ObserveContext, type ObserveOptions } from './observe-options.ts';
+import { ownEnds } from './own-ends.ts';
 import { perform } from './push/perform.ts';
 import type { ProofOptions } from './push/push-credentials.ts';
 import { openRegistration } from './registration/open-registration.ts';
@@ -89,13 +90,16 @@ export async function openSipAgent(
     ...{ ...options, access: options.access ?? {} },
     ...{ render, tagFor, send, steadyNow: steady.now, random: options.identifiers.random },
   });
+  /** A peer that we connected to has proved the name that we asked it for. */
+  function isTrusted(hop: Hop): boolean {
+    return access.isTrusted(hop.serverName ? { ...hop, peerNames: [hop.serverName] } : hop);
+  }
   const passing = openForwarding({
     ...options,
     router: { toTarget: (target) => routing.router.toTarget(target) },
     sendRequest: (...request) => routing.sendRequest(...request),
-    isTrusted: (hop) =>
-      access.isTrusted(hop.serverName ? { ...hop, peerNames: [hop.serverName] } : hop),
-    listening: () => transports.listening.flatMap(namesOf),
+    isTrusted,
+    listening: () => ends.names(),
     timer: (delayMs, callback) => transactions().timer(delayMs, callback),
   });
   const registration = openRegistration({
@@ -107,7 +111,7 @@ export async function openSipAgent(
     ...{ ...options, passing, registration },
     tagFor,
     requester: access.requester,
-    contact: (source) => identity.contact(reachable(source)),
+    contact: (source) => identity.contact(ends.reachable(source)),
     push: {
       description: (delivery) => performed.description(delivery),
       isOffering: (delivery) => performed.isOffering(delivery),
@@ -155,6 +159,7 @@ export async function openSipAgent(
   });
   if (opened.kind === 'failed') return opened;
   const transports = opened;
+  const ends = ownEnds(transports.listening, identity);
 
   function send(octets: Uint8Array, hop: Hop): void {
     const failed = (fault: unknown): void => unsent('send to', hop, fault);
@@ -176,41 +181,20 @@ export async function openSipAgent(
     return identity.tagOf(`${via} ${request.first('call-id')}`);
   }
 
-  /** Our end of a connection that we opened has a port at which nobody else reaches us. */
-  function reachable(source: Hop): Hop {
-    const own = transports.listening.filter(({ transport }) => transport === source.transport);
-    const at = source.local.lastIndexOf(':');
-    const v6 = source.local.startsWith('[');
-    const first = own.find(({ host }) => host.includes(':') === v6);
-    const taken = own.some(({ port }) => port === Number(source.local.slice(at + 1)));
-    if (taken || !first) return source;
-    return { ...source, local: `${source.local.slice(0, at)}:${first.port}` };
-  }
-
-  function localFor(transport: SipTransport, host: string): string | undefined {
-    const v6 = host.includes(':');
-    const own = transports.listening.find(
-      (address) => address.transport === transport && address.host.includes(':') === v6,
-    );
-    return own && identity.advertised(hostPort(own.host, own.port));
-  }
-
-  /** As it is listened on, and as peers are told it. */
-  function namesOf(address: ListenAddress): readonly string[] {
-    const local = hostPort(address.host, address.port);
-    return [local, identity.advertised(local)];
-  }
-
   function transactions(): TransactionLayer {
     if (!layer) throw new Error('an effect was performed before the SIP side was opened');
     return layer;
   }
-  const routing = openRouting({ ...options, clock: steady, layer: transactions, localFor });
+  const routing = openRouting({
+    ...{ ...options, clock: steady, layer: transactions },
+    localFor: ends.localFor,
+  });
   const performed = perform({
     ...options,
     ...routing,
     settled: dialogs.settled,
     layer: transactions,
+    isTrusted,
     send,
   });
   layer = transactionLayer({

@@ -89,6 +89,16 @@ describe('the INVITE', () => {
   });
 });
 
+test('a client that is not trusted may ask for nothing: a nonce of its choice tries passwords', async () => {
+  let isCore = true;
+  push = await pushStage('udp', { proof, trusted: () => isCore });
+  isCore = false;
+  const headers = [asks('WWW-Authenticate', 'n1')];
+  push.reply(push.invite, '401 Unauthorized', { headers });
+  expect(await push.next()).toMatch(/^ACK /);
+  expect((await push.fate()).end).toBe('refused 401');
+});
+
 describe('its dialog', () => {
   const timer = ['Session-Expires: 90;refresher=uac', 'Allow: INVITE'];
 

@@ -103,7 +103,8 @@ export function hearInvite(context: PushContext) {
     const inviteCseq = cseqOf(response);
     const retryAfterMs = parseRetryAfter(response.first('retry-after') ?? '');
     const minSeMs = parseMinSe(response.first('min-se') ?? '');
-    const challenge = credentials.challengeOf(response);
+    const told = { message: response, hop };
+    const challenge = credentials.challengeOf(told);
     const data: InviteRefusedData = {
       status,
       inviteCseq,
@@ -111,7 +112,6 @@ export function hearInvite(context: PushContext) {
       ...(minSeMs === undefined ? {} : { minSeSeconds: minSeMs / 1000 }),
       ...(challenge ? { challenge } : {}),
     };
-    const told = { message: response, hop };
     void fact(delivery, 'InviteRefused', data, `refused ${status} ${inviteCseq}`, told);
   }
 

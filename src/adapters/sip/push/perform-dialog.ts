@@ -132,7 +132,7 @@ export function performDialog(context: PushContext) {
     // A dialog that was never kept: nobody waits for its end.
     if (surplus) return request(effect, bye, (_, told) => record(told));
     const heard = (status: number, told?: Told): void => {
-      const challenge = told && credentials.challengeOf(told.message);
+      const challenge = told && credentials.challengeOf(told);
       const data = { status, ...(challenge ? { challenge } : {}) };
       void fact(delivery, 'ByeAnswered', data, `bye answered ${cseq}`, told);
     };

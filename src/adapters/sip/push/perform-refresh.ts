@@ -35,12 +35,13 @@ export function performRefresh(
     return GLARE_FIRST_MS + ((high * 256 + low) % GLARE_STEPS) * GLARE_STEP_MS;
   }
 
-  function refusal(status: number, response: SipMessage | undefined): RefreshRefusedData {
-    if (!response) return { status };
+  function refusal(status: number, told: Told | undefined): RefreshRefusedData {
+    if (!told) return { status };
+    const response = told.message;
     const said = parseRetryAfter(response.first('retry-after') ?? '');
     const retryAfterMs = status === 491 ? glarePauseMs() : said;
     const minSeMs = parseMinSe(response.first('min-se') ?? '');
-    const challenge = credentials.challengeOf(response);
+    const challenge = credentials.challengeOf(told);
     return {
       status,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -116,7 +117,7 @@ export function performRefresh(
       const [type, data] =
         told && status < 300
           ? ['SessionRefreshed', granted(params, told.message)]
-          : ['SessionExpired', refusal(status, told?.message)];
+          : ['SessionExpired', refusal(status, told)];
       void fact(delivery, String(type), data, `refresh ${cseq}`, told);
     };
     if (isInvite) offering.add(delivery);

@@ -22,6 +22,8 @@ export interface PushContextOptions
   readonly channels: Channels;
   /** As whom a core is answered that challenges us; absent: as nobody. */
   readonly proof?: ProofOptions;
+  /** Whether a peer is the core. */
+  isTrusted(hop: Hop): boolean;
   /** Resolves when no 2xx of ours waits for its ACK in the dialog (RFC 3261 §14.1, §15). */
   settled(delivery: string): Promise<void>;
   /** Set before the first effect is performed. */
@@ -48,12 +50,12 @@ export function statusOf(message: SipMessage): number {
 }
 
 export function pushContext(options: PushContextOptions) {
-  const { tell, clock, signals, identity, runner } = options;
+  const { tell, clock, signals, runner } = options;
   const descriptions = pushDescriptions(clock.now);
   return {
     ...options,
     descriptions,
-    credentials: pushCredentials(identity, options.proof),
+    credentials: pushCredentials(options),
     /** Deliveries whose re-INVITE has no final response yet: an offer stands (RFC 3264 §4). */
     offering: new Set<string>(),
     /** Forgets the description of a delivery that has ended. */

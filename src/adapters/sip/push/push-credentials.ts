@@ -1,5 +1,5 @@
 /**
- * Who we are, to a core or client that asks (RFC 3261 §22). The chart decides whether a challenge is
+ * Who we are, to a core that asks (RFC 3261 §22). The chart decides whether a challenge is
  * answered and how often its nonce was used; here it is read, and the answer computed. What is
  * computed is the same whenever the same effect is performed again.
  */
@@ -7,6 +7,7 @@ import type { Answered, Credentials } from '../../../machines/delivery/effects.t
 import type { Challenge } from '../../../machines/delivery/events.ts';
 import { answerChallenge, type DigestHash } from '../../../wire/sip/digest.ts';
 import { parseChallenges } from '../../../wire/sip/digest-fields.ts';
+import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import type { OwnCredentials } from '../access/credentials.ts';
 import type { OwnIdentity } from '../own-identity.ts';
@@ -17,8 +18,11 @@ export interface ProofOptions {
 }
 
 export interface PushCredentials {
-  /** What a 401 or 407 asks for; `undefined`: nothing that we have credentials for. */
-  challengeOf(response: SipMessage): Challenge | undefined;
+  /**
+   * What a 401 or 407 asks for; `undefined`: nothing that we have credentials for, or nobody who may
+   * ask: a proof lets whoever chose the nonce try passwords on it for as long as he likes.
+   */
+  challengeOf(told: { readonly message: SipMessage; readonly hop: Hop }): Challenge | undefined;
   /** Authorization and Proxy-Authorization of a request. */
   headers(
     credentials: Credentials | undefined,
@@ -34,10 +38,15 @@ export interface PushCredentials {
 }
 
 /** `proof` absent: there are none, and every challenge is a refusal. */
-export function pushCredentials(
-  identity: Pick<OwnIdentity, 'cnonceOf'>,
-  proof: ProofOptions | undefined,
-): PushCredentials {
+export function pushCredentials({
+  identity,
+  proof,
+  isTrusted,
+}: {
+  readonly identity: Pick<OwnIdentity, 'cnonceOf'>;
+  readonly proof?: ProofOptions;
+  isTrusted(hop: Hop): boolean;
+}): PushCredentials {
   if (!proof) return { challengeOf: () => undefined, headers: () => [] };
   const { own, hash } = proof;
 
@@ -59,7 +68,8 @@ export function pushCredentials(
   }
 
   return {
-    challengeOf(response) {
+    challengeOf({ message: response, hop }) {
+      if (!isTrusted(hop)) return undefined;
       const status = response.start.kind === 'response' ? response.start.status : 0;
       if (status === 401) return answerable(response.all('www-authenticate'));
       return status === 407 ? answerable(response.all('proxy-authenticate')) : undefined;
