@@ -1,7 +1,8 @@
 /** A real DNS server on loopback, `dnsmasq`, with the records that a test writes down. */
 import { spawn, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
+
 import { once } from 'node:events';
+import { freePort } from './server.ts';
 
 const READY_WITHIN_MS = 5_000;
 
@@ -74,14 +75,4 @@ export async function dnsServer(records: DnsRecords): Promise<DnsServer> {
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }

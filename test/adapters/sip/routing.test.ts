@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type Line, scriptedPeer } from '../../controls/scripted-peer.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
+import { freePort } from '../../controls/server.ts';
 import {
   register,
   type SipAgentStage,
@@ -117,15 +118,16 @@ test('its connection is gone → its Contact is called', async () => {
 test.each([
   ['no address', () => 'x.invalid'],
   // As clients have it that learn their address from `rport` (RFC 3581).
-  ['where it came from', (port: number | undefined) => `127.0.0.1:${port}`],
+  ['where it came from', (port: number) => `127.0.0.1:${port}`],
 ])(
   'its connection is gone, its Contact %s → whoever has its port now is not called',
   async (_, at) => {
     stage = await sipAgentStage();
     const Via = (branch: string) => `SIP/2.0/TCP x.invalid;branch=z9hG4bK${branch}`;
-    const socket = connect(stage.tcp, '127.0.0.1');
+    // Not one that the system gives to others meanwhile.
+    const port = await freePort();
+    const socket = connect({ port: stage.tcp, host: '127.0.0.1', localPort: port });
     await once(socket, 'connect');
-    const port = socket.localPort;
     const Contact = `<sip:alice@${at(port)};transport=tcp>;+g.oma.sip-im`;
     socket.write(register('r1', { Via: Via('r1'), Contact }));
     await once(socket, 'data');

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openSipTransports } from '../../../src/adapters/sip/transport/transport.ts';
 import { responseHop } from '../../../src/wire/sip/hop.ts';
 import { renderResponse } from '../../../src/wire/sip/response.ts';
+import { freePort } from '../../controls/server.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import { withoutIpv6 } from '../../controls/sip-line.ts';
 import { requestOctets } from '../../controls/transaction-stage.ts';
@@ -157,8 +158,9 @@ describe('a connection that is gone', () => {
     const stage = await open(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0'], {
       trusted: () => trusted,
     });
-    const { socket } = await client(portOf(stage));
-    const port = socket.localPort ?? 0;
+    // Not one that the system gives to others meanwhile.
+    const port = await freePort();
+    const { socket } = await client(portOf(stage), '127.0.0.1', port);
     const Via = `SIP/2.0/TCP 127.0.0.1:${port};branch=z9hG4bKgone`;
     socket.write(requestOctets('MESSAGE', 'z9hG4bKgone', { Via }));
     await until(() => stage.messages.length === 1);
@@ -190,9 +192,7 @@ describe('a connection that is gone', () => {
 
   test('another one from the same place took none of its traffic, and leaves it its place', async () => {
     const stage = await open(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0']);
-    const free = await open(['tcp://127.0.0.1:0']);
-    const localPort = portOf(free);
-    await free.transports.close();
+    const localPort = await freePort();
     const first = await client(portOf(stage), '127.0.0.1', localPort);
     await until(() => stage.transports.counts().connections === 1);
     // Another listener, so that the system lets it come from the same port.
