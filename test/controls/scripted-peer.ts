@@ -4,7 +4,8 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { freePort } from '../../src/adapters/ua/free-port.ts';
 
 const HOST = '127.0.0.1';
 const NEXT_WITHIN_MS = 10_000;
@@ -161,14 +162,16 @@ export function scriptedPeer(): ScriptedPeer {
       const slot = () => lines.push(new Promise((resolve) => give.push(resolve)));
       let arrived = 0;
       let taken = 0;
+      // When it is closed nobody else gets its port, nor a connection that is to be refused there.
+      const port = await freePort(HOST, 0, 'tcp');
       const server = createServer((socket) => {
         if (arrived === lines.length) slot();
         give[arrived++]?.(lineOf(socket, framing));
-      }).listen(0, HOST);
+      }).listen(port, HOST);
       await once(server, 'listening');
       closing.push(() => server.close());
       return {
-        port: (server.address() as AddressInfo).port,
+        port,
         accepted() {
           if (taken === lines.length) slot();
           return lines[taken++] as Promise<Line>;

@@ -103,8 +103,16 @@ function readAll(message: SipMessage): void {
   openEncapsulated(message.first('content-type') ?? '', message.body);
 }
 
-/** A Route line for each of hundreds of Record-Routes is more than is taken from strangers. */
-const WIDE = { ...SIP_LIMITS, headerLinesMax: 10_000, headBytesMax: 1024 * 1024 };
+/**
+ * A Route line for each of hundreds of Record-Routes, or a tag behind a line of 16 KiB, is more than
+ * is taken from strangers.
+ */
+const WIDE = {
+  ...SIP_LIMITS,
+  headerLinesMax: 10_000,
+  lineBytesMax: 64 * 1024,
+  headBytesMax: 1024 * 1024,
+};
 
 function again(octets: Uint8Array): SipMessage {
   const parsed = parseSip(octets, 'exact', WIDE);

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type DnsRecords, dnsServer, dnsServerAvailable } from '../../controls/dns-server.ts';
 import { type Line, scriptedPeer } from '../../controls/scripted-peer.ts';
 import { headerOf } from '../../controls/scripted-peer-flow.ts';
+import { freePort } from '../../controls/server.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import {
   register,
@@ -64,9 +65,8 @@ describe.skipIf(!dnsServerAvailable())('a next hop with two servers (RFC 3263 §
   test('the first refuses the connection → the second; the next push goes there at once', async () => {
     const peer = scriptedPeer();
     closing.push(() => peer.close());
-    const gone = scriptedPeer();
-    const { port: dead } = await gone.listen();
-    gone.close();
+    // Not one that the system gives to others, nor to the connection that is to be refused.
+    const dead = await freePort();
     const second = await peer.listen();
     const records = listed('tcp', dead, second.port);
     const { stage, line, server } = await opened('sip:core.test;transport=tcp', records);

@@ -105,9 +105,7 @@ describe('what cannot be sent', () => {
   });
 
   test('nobody listens on TCP → refused, with the peer named', async () => {
-    const gone = await open(['tcp://127.0.0.1:0']);
-    const port = portOf(gone);
-    await gone.transports.close();
+    const port = await freePort();
     const { transports } = await open(['tcp://127.0.0.1:0']);
     const hop = { transport: 'tcp', host: '127.0.0.1', port, local: '' } as const;
     expect(await transports.send(octets, hop)).toMatchObject({
