@@ -60,7 +60,8 @@ export async function pageOrigin(): Promise<PageOrigin> {
         // A sandbox within a container needs rights that tests do not have. The debugging port keeps
         // the browser from ending when the page is loaded.
         [`--user-data-dir=${profile}`, '--no-sandbox', '--remote-debugging-port=0', `${origin}/`],
-        { stdio: 'ignore' },
+        // The program is a script that starts the browser: they are ended together.
+        { stdio: 'ignore', detached: true },
       );
       const exited = once(browser, 'exit');
       return {
@@ -76,7 +77,7 @@ export async function pageOrigin(): Promise<PageOrigin> {
           }
         },
         async close() {
-          browser.kill('SIGKILL');
+          if (browser.pid !== undefined) process.kill(-browser.pid, 'SIGKILL');
           await exited;
           server.closeAllConnections();
           server.close();

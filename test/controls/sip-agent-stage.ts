@@ -2,7 +2,7 @@
 import { hostClock } from '../../src/adapters/host/clock.ts';
 import { hostDigest } from '../../src/adapters/host/digest.ts';
 import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
-import { openSipAgent, type SipAgent, type SipAgentOptions } from '../../src/adapters/sip/agent.ts';
+import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
 import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-contract.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
 import type { ProofOptions } from '../../src/adapters/sip/push/push-credentials.ts';
