@@ -6,6 +6,8 @@ import { rolldown } from 'rolldown';
 /** Below the checkout, so that the bundle finds the installed packages. */
 const FOLDER = resolve(import.meta.dirname, '../../node_modules/.cache/restante-bundles');
 
+let bundles = 0;
+
 /**
  * Bundles a TypeScript entry so that a child process can run it with plain Node (Node 20 strips no
  * types). Node's own modules and installed packages stay outside the bundle.
@@ -22,8 +24,8 @@ export async function bundle(entryTs: string): Promise<string> {
   });
   const key = createHash('sha256').update(entry).digest('hex').slice(0, 12);
   const file = join(FOLDER, `${basename(entry, '.ts')}-${key}.mjs`);
-  // Test files run side by side: nobody may start what another has half written.
-  const own = `${file}.${process.pid}`;
+  // Test files run side by side, and so do loads: nobody may start what another has half written.
+  const own = `${file}.${process.pid}.${bundles++}`;
   try {
     await mkdir(FOLDER, { recursive: true });
     await build.write({ file: own, format: 'esm', sourcemap: 'inline', codeSplitting: false });
