@@ -119,6 +119,66 @@ export interface ViewStore extends Views {
   rebuild(progress?: (events: number) => void): Promise<{ readonly events: number }>;
 }
 
+/** What becomes of a content when it is sealed. `full`: the disk has no room for it. */
+export type Sealed =
+  | {
+      readonly outcome: 'sealed';
+      /** Its name: SHA-256 of the octets, lower-case hexadecimal. */
+      readonly sha256: string;
+      readonly bytes: number;
+      /** An event that names it is in the log, or never will be: its references count from now on. */
+      release(): void;
+    }
+  | { readonly outcome: 'full' | 'failed'; readonly reason: string };
+
+/** A content on its way in. Nobody sees it before it is sealed. */
+export interface BlobWriter {
+  /**
+   * Takes octets for the place `at`, counted from 0; what comes later replaces what came before. The
+   * octets must stay as they are. What goes wrong is told by `seal`.
+   */
+  write(at: number, octets: Uint8Array): void;
+  /** Octets taken and not yet written: who reads a socket stops reading when they are many. */
+  readonly unwrittenBytes: number;
+  /**
+   * Resolves when the octets `[0, bytes)` are written and flushed under their name; the same content
+   * is kept once. Every octet of them was written before.
+   */
+  seal(bytes: number): Promise<Sealed>;
+  /** Gives the content up. Nothing happens after `seal`. */
+  discard(): void;
+}
+
+/** A content on its way out. */
+export interface BlobReader {
+  readonly bytes: number;
+  /**
+   * The next octets, at most `bytesMax`; `undefined` behind the last ones. The last octets are given
+   * only when the whole content is what its name says. Rejects when it is not, or cannot be read.
+   */
+  next(bytesMax: number): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Contents too large to travel with an event, by SHA-256. What the log says decides which of them are
+ * needed: the store only keeps and removes.
+ */
+export interface BlobStore {
+  /** `onWritten` is called whenever `unwrittenBytes` went down. */
+  create(onWritten?: () => void): BlobWriter;
+  /** From the first octet; `undefined`: it is not here. */
+  open(sha256: string): Promise<BlobReader | undefined>;
+  list(): AsyncIterable<{ readonly sha256: string; readonly bytes: number }>;
+  /**
+   * Removes a content that was not sealed for `unsealedForMs` and is not held by a seal that was not
+   * released; `false`: it stays.
+   */
+  remove(sha256: string, unsealedForMs: number): Promise<boolean>;
+  /** Waits for what is being written. */
+  close(): Promise<void>;
+}
+
 /** Hashing, synchronous: `node:crypto` on the server. */
 export interface Digest {
   sha256(octets: Uint8Array): Uint8Array;

@@ -85,6 +85,11 @@ const rules: readonly Rule[] = [
     instead: 'explorer and simulator also run in a web page: core and memory store alone',
   },
   {
+    files: 'src/adapters/blob/memory.ts',
+    may: ['own', 'src/engine/**'],
+    instead: 'contents in memory also run in a web page: ports alone, no node:*, no package',
+  },
+  {
     files: memoryStore,
     may: ['own', 'src/engine/**', chartTypes, 'src/projections/**'],
     instead: 'the memory store also runs in a web page: ports alone, no node:*, no package',

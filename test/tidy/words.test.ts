@@ -17,7 +17,7 @@ interface Rule {
 
 const code = '{src,test,bench,examples,console}/**';
 const pure =
-  'src/{{wire,machines,engine,deferral,projections,audit,verify}/**,adapters/store/memory.ts}';
+  'src/{{wire,machines,engine,deferral,projections,audit,verify}/**,adapters/{store,blob}/memory.ts}';
 const decisions = 'src/{{machines,projections}/**,engine/{decide,replay}.ts}';
 const chart = 'src/machines/*/machine.ts';
 const clock = 'take it from the input, or from the Clock port';
