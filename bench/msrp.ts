@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { openMsrpEndpoint } from '../src/adapters/msrp/endpoint.ts';
 import type { Clock } from '../src/engine/ports.ts';
 import { msrpFramer } from '../src/wire/msrp/frame.ts';
+import { memorySink } from '../src/wire/msrp/message-sink.ts';
 import { joinOctets, renderResponse, renderSend } from '../src/wire/msrp/render.ts';
 
 interface Row {
@@ -144,7 +145,10 @@ async function pushRate(bodyBytes: number, messages: number): Promise<number> {
     `msrp://127.0.0.1:${server.port}/p7k2m4qx9w;tcp`,
     `msrp://127.0.0.1:${client.port}/2s93i9ek2a;tcp`,
   ];
-  const on = { message: (_: unknown, answer: (status: number) => void) => answer(200) };
+  const on = {
+    begin: memorySink,
+    message: (_: unknown, answer: (status: number) => void) => answer(200),
+  };
   client.acceptSession({ localUri: peer, remotePath: [own], on });
   const push = server.connectSession({ localUri: own, remotePath: [peer], windowMessages: WINDOW });
   await push.bound;

@@ -6,7 +6,7 @@ import type { Clock, Digest, EventStore } from '../engine/ports.ts';
 import { openRecordStream } from '../engine/record-stream.ts';
 import type { Evidence } from '../engine/recorded.ts';
 import { streamName } from '../engine/stream-name.ts';
-import { journaled, type SignalSummary } from '../wire/journal.ts';
+import { type BodySummary, journaled, type SignalSummary } from '../wire/journal.ts';
 
 export type JournalMode = 'full' | 'headers' | 'off';
 
@@ -20,8 +20,9 @@ export interface SignalKind {
 }
 
 export interface Signals {
-  sent(octets: Uint8Array, evidence: Evidence): void;
-  received(octets: Uint8Array, evidence: Evidence): void;
+  /** `body`: of a frame that comes without the body it had. */
+  sent(octets: Uint8Array, evidence: Evidence, body?: BodySummary): void;
+  received(octets: Uint8Array, evidence: Evidence, body?: BodySummary): void;
   /** What an event keeps of the signal that caused it. */
   evidence(octets: Uint8Array, protocol: Evidence['protocol']): Uint8Array;
   flushed(): Promise<void>;
@@ -60,21 +61,21 @@ export async function openSignals(options: {
     onLoss: (count, reason) => onFault(stream, `${count} signals lost: ${reason}`),
   });
 
-  function record(type: string, octets: Uint8Array, evidence: Evidence): void {
-    options.onSignal?.({
-      protocol: evidence.protocol,
-      direction: type === 'SignalSent' ? 'out' : 'in',
-      kind: kindOf(octets, evidence.protocol),
-    });
-    if (mode === 'off') return;
-    const kept = journaled(octets, { protocol: evidence.protocol, mode, sha256 });
-    const data: SignalData = { ...evidence, ...kept.summary };
-    records.record(type, clock.now(), data, kept.octets);
+  function recorder(type: string): Signals['sent'] {
+    const direction = type === 'SignalSent' ? 'out' : 'in';
+    return (octets, evidence, body) => {
+      const { protocol } = evidence;
+      options.onSignal?.({ protocol, direction, kind: kindOf(octets, protocol) });
+      if (mode === 'off') return;
+      const kept = journaled(octets, { protocol, mode, sha256, body });
+      const data: SignalData = { ...evidence, ...kept.summary };
+      records.record(type, clock.now(), data, kept.octets);
+    };
   }
 
   return {
-    sent: (octets, evidence) => record('SignalSent', octets, evidence),
-    received: (octets, evidence) => record('SignalReceived', octets, evidence),
+    sent: recorder('SignalSent'),
+    received: recorder('SignalReceived'),
     evidence: (octets, protocol) =>
       journaled(octets, { protocol, mode: mode === 'off' ? 'headers' : mode, sha256 }).octets,
     flushed: () => records.flushed(),

@@ -37,11 +37,20 @@ export interface JournaledSignal {
   readonly summary: SignalSummary;
 }
 
+/** What is known of a body that was not kept. */
+export interface BodySummary {
+  readonly bytes: number;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
 export interface JournalOptions {
   readonly protocol: 'sip' | 'msrp';
   /** `headers`: the body is left out and only summed up. */
   readonly mode: 'full' | 'headers';
   readonly sha256: (octets: Uint8Array) => Uint8Array;
+  /** The octets come without the body that the frame had, and the CRLF behind that. */
+  readonly body?: BodySummary | undefined;
 }
 
 type Draft = { -readonly [Key in keyof SignalSummary]: SignalSummary[Key] };
@@ -53,7 +62,7 @@ const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStar
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Prepares one whole SIP message or MSRP frame for the journal. Total: any octets will do. */
+/** Prepares one SIP message or MSRP frame for the journal. Total: any octets will do. */
 export function journaled(octets: Uint8Array, options: JournalOptions): JournaledSignal {
   const cuts: Cut[] = [];
   const startEnd = endOfStartLine(octets);
@@ -61,6 +70,10 @@ export function journaled(octets: Uint8Array, options: JournalOptions): Journale
   const tailStart = options.protocol === 'msrp' ? readMsrpLines(octets, summary) : octets.length;
   const headEnd = readHead(octets, tailStart, summary, cuts);
   if (options.protocol === 'sip') readSipStart(summary);
+  if (options.body !== undefined) {
+    summary.bodyBytes = options.body.bytes;
+    summary.bodySha256 = options.body.sha256;
+  }
   // The CRLF before an end-line is the frame's, not the body's (RFC 4975 §7.1).
   const bodyEnd = tailStart < octets.length ? Math.max(headEnd, tailStart - 2) : octets.length;
   if (bodyEnd > headEnd) {

@@ -2,10 +2,11 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { Clock } from '../../engine/ports.ts';
 import { isIpAddress } from '../../wire/ip-address.ts';
-import { msrpSession } from '../../wire/msrp/session.ts';
+import { type MessageSink, type MsrpSession, msrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
-import { type Connection, type MsrpSignal, msrpConnection } from './connection.ts';
+import { type Connection, msrpConnection } from './connection.ts';
 import { type EndpointSession, endpointSession, type SessionRequest } from './endpoint-session.ts';
+import type { MsrpSignal } from './frame-journal.ts';
 import { ENDPOINT_LIMITS, type EndpointLimits } from './limits.ts';
 import { type Place, sessionTable } from './session-table.ts';
 
@@ -13,12 +14,17 @@ export type { EndpointSession, MsrpSignal, SessionRequest };
 
 export interface EndpointOptions {
   readonly listen: { readonly host: string; readonly port: number };
+  /** MSRP over TLS beside it; `material` in PEM is asked for anew at each handshake. */
+  readonly tls?: {
+    readonly listen: { readonly host: string; readonly port: number };
+    material(): { readonly cert: string; readonly key: string };
+  };
   readonly limits?: Partial<EndpointLimits>;
   /** Only differences of `now()` count: it had better be steady, whatever the wall clock does. */
   readonly clock: Clock;
   /** Octets that nobody can guess. */
   readonly random: (octets: number) => Uint8Array;
-  /** Every frame received or sent, as it is on the wire. */
+  /** Every frame received or sent, as it is on the wire; of a long body its length and digest. */
   readonly journal?: (signal: MsrpSignal) => void;
   /** What was not accepted, and from whom. */
   readonly refused?: (refusal: {
@@ -31,15 +37,21 @@ export interface EndpointOptions {
 export interface MsrpEndpoint {
   readonly host: string;
   readonly port: number;
+  /** Where MSRP over TLS is listened for; absent without `EndpointOptions.tls`. */
+  readonly tls?: {
+    readonly port: number;
+    /** Of our certificate, as `a=fingerprint` says it. */
+    fingerprint(): string;
+  };
   /**
    * Announces a session id that stands in an offer: a peer may connect before its answer is here,
    * and then waits. The returned function gives the id up again.
    */
   reserve(sessionId: string): () => void;
   /** The active side: connects to the leftmost URI of `remotePath` (RFC 4975 §5.4). */
-  connectSession(request: SessionRequest): EndpointSession;
+  connectSession<Sink extends MessageSink>(request: SessionRequest<Sink>): EndpointSession;
   /** The passive side: waits for a connection whose first SEND names `localUri`. */
-  acceptSession(request: SessionRequest): EndpointSession;
+  acceptSession<Sink extends MessageSink>(request: SessionRequest<Sink>): EndpointSession;
   /** Ends all sessions, flushes their answers and stops listening. */
   close(): Promise<void>;
 }
@@ -66,12 +78,18 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       parkedAt.delete(gone);
       strangers.delete(gone);
     };
-    const connection = msrpConnection(socket, { limits, clock, journal, route, refused, closed });
+    const routes = { find, route, refused, closed };
+    const connection = msrpConnection(socket, { limits, clock, journal, ...routes });
     connections.add(connection);
     return connection;
   }
 
-  function route(uri: string, connection: Connection): 'attached' | 'wait' | 481 | 506 {
+  function find(uri: string, connection: Connection): MsrpSession | undefined {
+    const place = table.find(uri);
+    return place?.kind === 'bound' && place.connection === connection ? place.session : undefined;
+  }
+
+  function route(uri: string, connection: Connection): MsrpSession | 'wait' | 481 | 506 {
     const place = table.find(uri);
     switch (place?.kind) {
       case undefined:
@@ -84,8 +102,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
         return 'wait';
       case 'waiting':
         strangers.delete(connection);
-        place.bind(connection);
-        return 'attached';
+        return place.bind(connection);
       default:
         return place satisfies never;
     }
@@ -125,15 +142,16 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     socket.once('close', cancel);
   }
 
-  function session(request: SessionRequest, role: 'active' | 'passive'): EndpointSession {
-    const uri = parseMsrpUri(request.localUri);
-    if (uri?.sessionId === undefined) throw new TypeError('localUri needs a session-id');
-    const { sessionId } = uri;
-    let place: Place = { kind: 'bound' };
+  function session<Sink extends MessageSink>(
+    request: SessionRequest<Sink>,
+    role: 'active' | 'passive',
+  ): EndpointSession {
+    const { sessionId } = parseMsrpUri(request.localUri) ?? {};
+    if (sessionId === undefined) throw new TypeError('localUri needs a session-id');
     let connection: Connection | undefined;
     let hangUp = (): void => {};
 
-    const made = endpointSession({
+    const made = endpointSession<Sink>({
       request,
       clock,
       bindMs: limits.bindMs,
@@ -143,34 +161,29 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
         hangUp();
         table.remove(sessionId, place);
       },
-      make: (emit, write) => msrpSession({ ...request, role, clock, random, limits, emit, write }),
+      make: (link) => msrpSession({ ...request, role, clock, random, limits, ...link }),
     });
     sessions.add(made);
-    const use = (to: Connection): void => {
+    const use = (to: Connection): MsrpSession => {
       connection = to;
-      to.attach(made.session);
+      place = { kind: 'bound', session: made.session, connection: to };
+      table.put(sessionId, place);
+      to.attach(made);
+      return made.session;
     };
-    if (role === 'active') hangUp = dial(request, made, use);
-    else {
-      place = {
-        kind: 'waiting',
-        bind(to) {
-          place = { kind: 'bound' };
-          table.put(sessionId, place);
-          use(to);
-        },
-      };
-    }
+    let place: Place =
+      role === 'active' ? { kind: 'bound', session: made.session } : { kind: 'waiting', bind: use };
     table.put(sessionId, place);
+    if (role === 'active') hangUp = dial(request.remotePath, made, use);
     return made;
   }
 
   function dial(
-    request: SessionRequest,
+    remotePath: readonly string[],
     made: EndpointSession,
-    use: (connection: Connection) => void,
+    use: (connection: Connection) => MsrpSession,
   ): () => void {
-    const peer = parseMsrpUri(request.remotePath[0] ?? '');
+    const peer = parseMsrpUri(remotePath[0] ?? '');
     if (peer?.scheme !== 'msrp' || peer.transport.toLowerCase() !== 'tcp') {
       queueMicrotask(() => made.session.disconnected('the peer has no msrp URI over tcp'));
       return () => {};
@@ -187,8 +200,7 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     socket.once('error', failed);
     socket.once('connect', () => {
       socket.off('error', failed);
-      use(open(socket));
-      made.session.connected();
+      use(open(socket)).connected();
     });
     // A session that ends before its connection stands needs none any more.
     return () => {

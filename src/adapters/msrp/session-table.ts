@@ -1,5 +1,6 @@
 /** Which MSRP session ids this endpoint knows, and where each of them stands. */
 import { createHmac } from 'node:crypto';
+import type { MsrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
 import type { Connection } from './connection.ts';
 
@@ -7,9 +8,14 @@ export type Place =
   /** Offered to a peer that may connect before its answer reaches us; `parked` wait for that. */
   | { readonly kind: 'reserved'; readonly parked: Set<Connection> }
   /** Waits for the peer's first SEND; `bind` is told where it came from. */
-  | { readonly kind: 'waiting'; bind(connection: Connection): void }
-  /** Has its connection: RFC 4975 §10.9, any other is refused with 506. */
-  | { readonly kind: 'bound' };
+  | { readonly kind: 'waiting'; bind(connection: Connection): MsrpSession }
+  /** Has its connection, or connects: RFC 4975 §10.9, any other is refused with 506. */
+  | {
+      readonly kind: 'bound';
+      readonly session: MsrpSession;
+      /** Absent while it connects. */
+      readonly connection?: Connection;
+    };
 
 export interface SessionTable {
   /** The place of the session that an MSRP URI names by its session-id. */

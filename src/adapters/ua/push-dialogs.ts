@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net';
 import { MSRP_LIMITS } from '../../wire/msrp/limits.ts';
-import type { IncomingMessage } from '../../wire/msrp/session.ts';
 import { renderMsrpUri } from '../../wire/msrp/uri.ts';
 import { type PushOffer, readPushOffer, renderPushAnswer } from './client-sdp.ts';
 import { freshToken } from './identity.ts';
 import { type PushSession, pushSession } from './push-session.ts';
-import { type ReceivedMessage, receivedMessage } from './received-message.ts';
+import { type PushedMessage, type ReceivedMessage, receivedMessage } from './received-message.ts';
 import type { PackageRequest } from './sip-package.ts';
 import type { UaResponse } from './sip-stack.ts';
 
@@ -128,7 +127,7 @@ export function pushDialogs(options: PushDialogsOptions): PushDialogs {
     const path = renderMsrpUri({ host: media.host, port, sessionId: freshToken() });
     const maxSize = MSRP_LIMITS.messageBytesMax;
     const origin = Math.floor(Date.now() / 1000) + NTP_OFFSET_SECONDS;
-    const onMessage = (incoming: IncomingMessage) => take(incoming, made);
+    const onMessage = (incoming: PushedMessage) => take(incoming, made);
     const made: Dialog = {
       callId: request.headers['call-id'],
       tag: freshToken(),
@@ -172,7 +171,7 @@ export function pushDialogs(options: PushDialogsOptions): PushDialogs {
     if (current.setup === 'active') current.session.connect();
   }
 
-  function take(incoming: IncomingMessage, made: Dialog): number | 'never' {
+  function take(incoming: PushedMessage, made: Dialog): number | 'never' {
     if (made.dropped) return 'never';
     arrived += 1;
     const message = receivedMessage(incoming, seen.has(incoming.messageId));

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { msrpFramer } from '../../wire/msrp/frame.ts';
-import { type IncomingMessage, msrpSession } from '../../wire/msrp/session.ts';
+import { type MemorySink, memorySink } from '../../wire/msrp/message-sink.ts';
+import { msrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
+import type { PushedMessage } from './received-message.ts';
 
 export interface PushSessionOptions {
   readonly localUri: string;
@@ -10,7 +12,7 @@ export interface PushSessionOptions {
   /** `active`: we connect to the server. */
   readonly setup: 'active' | 'passive';
   /** Status to answer a whole message with; `never`: no answer at all. */
-  readonly onMessage: (message: IncomingMessage) => number | 'never';
+  readonly onMessage: (message: PushedMessage) => number | 'never';
 }
 
 export interface PushSession {
@@ -27,7 +29,7 @@ export interface PushSession {
 export function pushSession(options: PushSessionOptions): PushSession {
   const { localUri, remotePath, setup, onMessage } = options;
   let socket: Socket | undefined;
-  const session = msrpSession({
+  const session = msrpSession<MemorySink>({
     role: setup,
     localUri,
     remotePath,
@@ -45,9 +47,11 @@ export function pushSession(options: PushSessionOptions): PushSession {
       socket?.uncork();
       return socket?.writableNeedDrain !== true;
     },
+    begin: () => memorySink(),
     emit(event) {
       if (event.kind === 'completed') {
-        const status = onMessage(event.message);
+        const { messageId, contentType, sink, bytes } = event.message;
+        const status = onMessage({ messageId, contentType, body: sink.octets(bytes) });
         if (status !== 'never') session.answer(event.tid, status);
       } else if (event.kind === 'lost') socket?.destroySoon();
     },

@@ -1,6 +1,12 @@
 import { openEncapsulated } from '../../wire/mime/encapsulation.ts';
 import { needle } from '../../wire/msrp/needle.ts';
-import type { IncomingMessage } from '../../wire/msrp/session.ts';
+
+/** A whole MSRP message, as it came. */
+export interface PushedMessage {
+  readonly messageId: string;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
 
 /** A pushed message as the client understood it. */
 export interface ReceivedMessage {
@@ -27,7 +33,7 @@ const EMPTY_LINE = needle(new TextEncoder().encode('\r\n\r\n'));
 const decoder = new TextDecoder();
 
 /** Reads a pushed body; one that is no encapsulation is taken as plain content. */
-export function receivedMessage(incoming: IncomingMessage, duplicate: boolean): ReceivedMessage {
+export function receivedMessage(incoming: PushedMessage, duplicate: boolean): ReceivedMessage {
   const { messageId, contentType, body } = incoming;
   const opened = openEncapsulated(contentType, body);
   if (opened.kind === 'refusal') {

@@ -1,12 +1,11 @@
 /** Frames of MSRP out of a stream of octets (RFC 4975 §§7.1, 9). */
 
 import { visible } from '../visible.ts';
+import { type ContinuationFlag, endLineSearch } from './end-line.ts';
 import { type HeadFault, headReader, type RequestHead, type ResponseHead } from './head.ts';
-import { MSRP_LIMITS, type MsrpLimits } from './limits.ts';
-import { type Needle, needle } from './needle.ts';
+import { MSRP_LIMITS, type MsrpLimits, OTHER_BODY_BYTES_MAX } from './limits.ts';
 
-/** `$` last chunk of its message, `+` more follow, `#` the message is given up. */
-export type ContinuationFlag = '$' | '+' | '#';
+export type { ContinuationFlag };
 
 export interface MsrpRequest extends RequestHead {
   /** A view, not a copy; absent when the frame has no Content-Type. */
@@ -35,45 +34,56 @@ export interface FrameRefusal {
     Pick<RequestHead, 'messageId' | 'failureReport'> & { readonly status: 400 | 413 };
 }
 
-export type FrameEvent = { readonly kind: 'frame'; readonly frame: MsrpFrame } | FrameRefusal;
+/** A SEND whose body is longer than `wholeBytesMax`: all its octets are views that stay. */
+export type StreamEvent =
+  /** `octets`: start line, headers and blank line as received. */
+  | { readonly kind: 'begun'; readonly head: RequestHead; readonly octets: Uint8Array }
+  /** The next octets of the body, at least one. */
+  | { readonly kind: 'piece'; readonly octets: Uint8Array }
+  /** `octets`: the end-line as received, without the CRLF before it. */
+  | { readonly kind: 'ended'; readonly flag: ContinuationFlag; readonly octets: Uint8Array };
+
+export type FrameEvent =
+  | { readonly kind: 'frame'; readonly frame: MsrpFrame }
+  | StreamEvent
+  | FrameRefusal;
 
 export interface MsrpFramer {
   /** Takes the next octets of the connection; the framer may keep views of them. */
   push(chunk: Uint8Array): readonly FrameEvent[];
   /** Octets held of a frame that is not complete. */
   readonly pending: number;
-  /** Head of the frame whose body is still coming in. */
+  /** Head of the frame whose body is still coming in, not told of yet. */
   readonly underway: RequestHead | undefined;
 }
 
 const [LF, CR, HYPHEN, TAB, SPACE] = [10, 13, 45, 9, 32];
 const MSRP_SPACE = new TextEncoder().encode('MSRP ');
 const EMPTY = new Uint8Array(0);
-const FLAGS: ReadonlyMap<number, ContinuationFlag> = new Map([
-  [0x24, '$'],
-  [0x2b, '+'],
-  [0x23, '#'],
-]);
+/** What is copied at least when a frame does not lie in one piece. */
+const PORTION_BYTES = 1024;
 
 type Stage =
   | { readonly name: 'head' }
   | {
       readonly name: 'body';
       readonly head: RequestHead;
-      readonly end: Needle;
-      readonly bodyBytes: number;
+      /** Octets before the body. */
+      readonly headBytes: number;
+      readonly bytesMax: number;
     }
-  /** A refused frame, read past without being kept. */
-  | { readonly name: 'skip'; readonly end: Needle }
+  /** A body that is not kept: told of in pieces or, of a refused frame, read past. */
+  | { readonly name: 'flow'; readonly told: boolean }
   | { readonly name: 'dead' };
 
 /**
- * Whatever way the octets are split, the same events come out. The cost is linear in the octets
- * pushed and the memory bounded by `limits`; a frame that lies in one chunk is not copied.
+ * Whatever way the octets are split, the same events come out; only the pieces of a long body are
+ * cut elsewhere. The cost is linear in the octets pushed and the memory bounded by `limits`. What
+ * lies in one chunk is not copied, and of a long body only what may be the start of its end-line.
  */
 export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
   const readHead = headReader();
-  const encoder = new TextEncoder();
+  const endLine = endLineSearch();
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let buffer: Uint8Array = EMPTY;
   /** The frame in progress is `buffer[start, end)`; `scan` is where to look on. */
@@ -86,32 +96,65 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
   let events: FrameEvent[] = [];
 
   function push(chunk: Uint8Array): readonly FrameEvent[] {
-    if (stage.name === 'dead' || chunk.length === 0) return [];
-    append(chunk);
     events = [];
-    // Each step consumes a line, a body or a frame.
-    while (step());
-    if (start === end) {
-      [buffer, start, scan, end, lineStart] = [EMPTY, 0, 0, 0, 0];
+    let at = 0;
+    while (at < chunk.length && stage.name !== 'dead') {
+      if (start < end) at = bridge(chunk, at);
+      else {
+        look(chunk, at, chunk.length);
+        // Each step consumes a line, a body or a frame.
+        while (step());
+        at = chunk.length;
+      }
     }
+    if (start === end) look(EMPTY, 0, 0);
     return events;
   }
 
-  function append(chunk: Uint8Array): void {
+  function look(octets: Uint8Array, from: number, to: number): void {
+    [buffer, start, scan, lineStart, end] = [octets, from, from, from, to];
+  }
+
+  /**
+   * Copies no more of the chunk than the frame that began before it needs; returns where the chunk
+   * is to be read on in place.
+   */
+  function bridge(chunk: Uint8Array, at: number): number {
+    const portion = Math.min(portionBytes(), chunk.length - at);
+    append(chunk.subarray(at, at + portion));
+    const seam = end - portion;
+    while (step() && start < seam);
+    if (start < seam || stage.name === 'dead') return at + portion;
+    const unread = end - start;
+    look(EMPTY, 0, 0);
+    return at + portion - unread;
+  }
+
+  function portionBytes(): number {
     const pending = end - start;
-    if (pending === 0) {
-      [buffer, start, scan, end, lineStart] = [chunk, 0, 0, chunk.length, 0];
-      return;
+    switch (stage.name) {
+      case 'flow':
+        return endLine.length;
+      case 'body': {
+        const untilLong = stage.headBytes + stage.bytesMax + endLine.length - pending;
+        return Math.min(Math.max(pending, PORTION_BYTES), Math.max(untilLong, 1));
+      }
+      default:
+        return Math.max(pending, PORTION_BYTES);
     }
-    if (buffer.length - end < chunk.length || end === buffer.length) {
+  }
+
+  function append(portion: Uint8Array): void {
+    const pending = end - start;
+    if (buffer.length - end < portion.length) {
       // Doubling keeps the copies linear; what was handed out as views is never written again.
-      const grown = new Uint8Array(Math.max(pending * 2, pending + chunk.length));
+      const grown = new Uint8Array(Math.max(pending * 2, pending + portion.length));
       grown.set(buffer.subarray(start, end));
       [buffer, scan, lineStart] = [grown, scan - start, lineStart - start];
       [start, end] = [0, pending];
     }
-    buffer.set(chunk, end);
-    end += chunk.length;
+    buffer.set(portion, end);
+    end += portion.length;
   }
 
   function step(): boolean {
@@ -119,8 +162,9 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
       case 'head':
         return headLine();
       case 'body':
-      case 'skip':
         return body(stage);
+      case 'flow':
+        return flow(stage);
       case 'dead':
         return false;
       default:
@@ -149,16 +193,16 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
   }
 
   /** `to` is where the blank line or, when the frame has no body, the given end-line begins. */
-  function headEnd(to: number, endLine: string | undefined): boolean {
+  function headEnd(to: number, last: string | undefined): boolean {
     if (lines === 0) return die('a frame begins with its start line', '§9');
     // One decoding for the whole head costs a fraction of one for each line.
     const head = readHead(decode(start, to - 2).split('\r\n'));
     lines = 0;
     const { tid } = head;
     if (tid === undefined) return die('a malformed start line', '§9');
-    if (endLine !== undefined) {
-      const flag = endLine.slice(-1);
-      if (endLine !== `-------${tid}${flag}` || !(flag === '$' || flag === '+' || flag === '#')) {
+    if (last !== undefined) {
+      const flag = last.slice(-1);
+      if (last !== `-------${tid}${flag}` || !(flag === '$' || flag === '+' || flag === '#')) {
         return die('the end-line does not match the start line', '§7.1');
       }
       if (head.kind === 'fault') events.push(refusalOf(head));
@@ -166,41 +210,61 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
       next();
       return true;
     }
-    const end = needle(encoder.encode(`\r\n-------${tid}`));
+    endLine.begin(tid);
     if (head.kind === 'request' && head.contentType !== undefined) {
-      stage = { name: 'body', head, end, bodyBytes: scan - start };
+      const bytesMax = head.method === 'SEND' ? limits.wholeBytesMax : OTHER_BODY_BYTES_MAX;
+      stage = { name: 'body', head, headBytes: scan - start, bytesMax };
     } else {
       const fault = head.kind === 'fault' ? head : { ...BARE_BODY, tid };
       events.push(refusalOf(head.kind === 'request' ? { ...fault, answerable: head } : fault));
-      stage = { name: 'skip', end };
+      stage = { name: 'flow', told: false };
     }
     // Some senders end an empty body with the blank line alone: its CRLF may begin the end-line.
     scan -= 2;
     return true;
   }
 
-  function body(now: Extract<Stage, { name: 'body' | 'skip' }>): boolean {
-    const at = now.end.find(buffer, scan, end);
-    const flagAt = at + now.end.length;
-    scan = at >= 0 ? at : Math.max(scan, end - now.end.length + 1);
-    if (now.name === 'body' && scan - start - now.bodyBytes > limits.chunkBytesMax) {
-      const answer = { ...now.head, status: 413 } as const;
-      const reason = `a chunk of more than ${limits.chunkBytesMax} octets`;
-      events.push({ kind: 'refusal', reason, section: 'RFC 4975 §10.5', fatal: false, answer });
-      stage = { name: 'skip', end: now.end };
+  function body(now: Extract<Stage, { name: 'body' }>): boolean {
+    const at = endLine.find(buffer, scan, end);
+    scan = at >= 0 ? at : endLine.beginning(buffer, scan, end);
+    const from = start + now.headBytes;
+    if (scan - from > now.bytesMax) {
+      tooLong(now);
       return true;
     }
-    if (now.name === 'skip') start = scan;
-    if (at < 0 || flagAt + 3 > end) return false;
-    const flag = FLAGS.get(buffer[flagAt] ?? 0);
-    if (flag === undefined || buffer[flagAt + 1] !== CR || buffer[flagAt + 2] !== LF) {
-      scan = at + 1;
-      return true;
+    if (at < 0) return false;
+    scan = at + endLine.length;
+    finish(now.head, endLine.flag(buffer, at), buffer.subarray(from, Math.max(at, from)));
+    next();
+    return true;
+  }
+
+  function tooLong({ head, headBytes, bytesMax }: Extract<Stage, { name: 'body' }>): void {
+    const told = head.method === 'SEND';
+    const octets = buffer.subarray(start, start + headBytes);
+    start += headBytes;
+    stage = { name: 'flow', told };
+    if (told) {
+      events.push({ kind: 'begun', head, octets });
+      return;
     }
-    scan = flagAt + 3;
-    if (now.name === 'body') {
-      const from = start + now.bodyBytes;
-      finish(now.head, flag, buffer.subarray(from, Math.max(at, from)));
+    const reason = `a ${head.method} with a body of more than ${bytesMax} octets`;
+    const answer = { ...head, status: 413 } as const;
+    events.push({ kind: 'refusal', reason, section: 'RFC 4975 §7.1', fatal: false, answer });
+  }
+
+  function flow({ told }: Extract<Stage, { name: 'flow' }>): boolean {
+    const at = endLine.find(buffer, scan, end);
+    scan = at >= 0 ? at : endLine.beginning(buffer, scan, end);
+    if (told && scan > start) {
+      events.push({ kind: 'piece', octets: buffer.subarray(start, scan) });
+    }
+    start = scan;
+    if (at < 0) return false;
+    scan = at + endLine.length;
+    if (told) {
+      const octets = buffer.subarray(at + 2, scan);
+      events.push({ kind: 'ended', flag: endLine.flag(buffer, at), octets });
     }
     next();
     return true;

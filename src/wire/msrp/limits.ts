@@ -3,8 +3,8 @@ export interface MsrpLimits {
   /** Start line and headers of one frame. RFC 4975 names no bound; ours fits a path of relays. */
   readonly headBytesMax: number;
   readonly headersMax: number;
-  /** Body of one chunk, held whole until its end-line arrives. */
-  readonly chunkBytesMax: number;
+  /** A body that ends within it comes whole; that of a longer SEND comes in pieces. */
+  readonly wholeBytesMax: number;
   /** A reassembled message (`large.maxBytes`); beyond it the sender gets 413. */
   readonly messageBytesMax: number;
   /** Messages of one session that may be incomplete at one time. */
@@ -18,13 +18,16 @@ export interface MsrpLimits {
 export const MSRP_LIMITS: MsrpLimits = {
   headBytesMax: 16 * 1024,
   headersMax: 64,
-  chunkBytesMax: 1024 * 1024,
+  // The chunks that we send ourselves, and whoever does likewise, come whole.
+  wholeBytesMax: 65 * 1024,
   messageBytesMax: 10 * 1024 * 1024,
   partialMessagesMax: 8,
   gapsMax: 256,
   rememberedMessagesMax: 1024,
 };
 
+/** RFC 4975 §7.1: the body of a request that is no SEND. */
+export const OTHER_BODY_BYTES_MAX = 10_240;
 /** RFC 4975 §7.1.1: a chunk with a longer body must be interruptible (range-end `*`). */
 export const UNINTERRUPTED_BYTES_MAX = 2048;
 /** RFC 4975 §7.1.4: a transaction without an answer 30 s after its last octet has failed. */

@@ -1,48 +1,62 @@
-/** The receiving half of an MSRP session (RFC 4975 §§5.1, 7.2, 7.3): no sockets, no clock. */
-import type { FrameRefusal, MsrpRequest } from './frame.ts';
+/**
+ * The receiving half of an MSRP session (RFC 4975 §§5.1, 7.2, 7.3): no sockets, no clock. No
+ * message is kept here: its octets go on to a sink of the owner's as they come.
+ */
+import { answers } from './answers.ts';
+import type { ContinuationFlag, FrameRefusal, MsrpRequest, StreamEvent } from './frame.ts';
+import type { RequestHead } from './head.ts';
+import type { AbortedMessage, IncomingHead, IncomingMessage } from './incoming.ts';
 import { MSRP_LIMITS, type MsrpLimits } from './limits.ts';
-import { type OctetRanges, octetRanges } from './ranges.ts';
-import { reassemble, startOf } from './reassembly.ts';
-import { freshTid, renderReport, renderResponse } from './render.ts';
-import { equalMsrpUris } from './uri.ts';
+import type { MessageSink } from './message-sink.ts';
+import { addSpan, coverAll, type OctetSpans, octetsIn } from './ranges.ts';
 
-export interface IncomingMessage {
-  readonly messageId: string;
-  readonly contentType: string;
-  readonly body: Uint8Array;
-  /** As received, in order of arrival; the first of them names the paths and further headers. */
-  readonly chunks: readonly MsrpRequest[];
-}
-
-export interface ReceiverOptions {
+export interface ReceiverOptions<Sink extends MessageSink> {
   readonly localUri: string;
   readonly random: (octets: number) => Uint8Array;
   readonly limits?: MsrpLimits;
   write(parts: readonly Uint8Array[]): void;
+  /** Where a new message is to go, or the status to refuse it with. */
+  begin(head: IncomingHead): Sink | number;
   /** A whole message; `answer(tid, status)` decides what its last chunk is answered. */
-  completed(tid: string, message: IncomingMessage): void;
-  /** The peer gave a message up with `#`. */
-  aborted(messageId: string): void;
+  completed(tid: string, message: IncomingMessage<Sink>): void;
+  aborted(message: AbortedMessage): void;
   /** A request was answered with an error, or could not be answered. */
   refused(reason: string, section: string): void;
 }
 
 export interface MsrpReceiver {
-  /** Whether To-Path names this session; if not, the request was answered 481. */
-  owns(frame: MsrpRequest): boolean;
-  /** A request that this session owns, other than a REPORT. */
+  /** A request for this session, other than a REPORT. */
   request(frame: MsrpRequest): void;
+  /** A SEND for this session whose body comes in pieces. */
+  stream(event: StreamEvent): void;
   refusal(refusal: FrameRefusal): void;
+  /** Refuses a request that is not for this session. */
+  refuse(head: RequestHead, status: number, why: Why): void;
   /** Answers the chunk that completed a message; a second answer for the same tid is ignored. */
   answer(tid: string, status: number): void;
-  /** Completed messages that still wait for `answer`. */
+  /** No more will come: whatever is incomplete is given up. */
+  end(reason: string): void;
+  /** Requests that wait for `answer`. */
   readonly unanswered: number;
+  /** Of all sinks of messages that are incomplete or unanswered. */
+  readonly unwrittenBytes: number;
 }
 
-interface Incomplete {
-  readonly chunks: MsrpRequest[];
-  readonly seen: OctetRanges;
-  bytes: number;
+interface Why {
+  readonly reason: string;
+  readonly section: string;
+}
+
+interface Incomplete<Sink> {
+  readonly messageId: string;
+  readonly contentType: string;
+  readonly sink: Sink;
+  readonly seen: OctetSpans;
+  /** Where its last octet so far ends. */
+  extent: number;
+  chunks: number;
+  head: Uint8Array;
+  headTid: string;
   /** Known once the `$` chunk came. */
   total?: number;
 }
@@ -50,176 +64,224 @@ interface Incomplete {
 /** A message that needs no more octets; its answer may still be open. */
 interface Finished {
   status?: number;
-  readonly waiting: MsrpRequest[];
+  readonly waiting: RequestHead[];
   /** 0 for a message that was refused. */
   readonly bytes: number;
 }
 
-/** Estimate of what one kept chunk costs beside its octets. */
-const CHUNK_OVERHEAD_BYTES = 512;
+/** The chunk that is coming in. */
+interface Chunk<Sink> {
+  readonly head: RequestHead;
+  readonly id: string;
+  /** Where its next octet belongs, counted from 0. */
+  at: number;
+  /** What its octets belong to, also before that is known to stay; `undefined`: read past. */
+  message: Incomplete<Sink> | undefined;
+  /** What is due when it ends. `nothing`: it was answered, or never is. */
+  due: 'message' | 'repetition' | 'response' | 'nothing';
+}
+
 const NO_OCTETS = new Uint8Array(0);
+const TOO_LONG = { reason: 'the message is too long', section: '§10.5' };
+const TOO_MUCH = { reason: 'too much is incomplete', section: '§10.5' };
+const TOO_MANY = { reason: 'too many messages are incomplete', section: '§10.5' };
+const TOO_MANY_GAPS = { reason: 'too many gaps', section: '§10.5' };
 
-type Answerable = Pick<MsrpRequest, 'method' | 'tid' | 'toPath' | 'fromPath' | 'failureReport'>;
-
-export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
-  const { localUri, random } = options;
+export function msrpReceiver<Sink extends MessageSink>(
+  options: ReceiverOptions<Sink>,
+): MsrpReceiver {
   const limits = options.limits ?? MSRP_LIMITS;
-  const partials = new Map<string, Incomplete>();
+  const { respond, report } = answers(options);
+  const partials = new Map<string, Incomplete<Sink>>();
   const finished = new Map<string, Finished>();
-  /** Message-ID by the tid of the chunk that completed it. */
-  const unanswered = new Map<string, string>();
-  /** Octets held for all partial messages together. */
+  /** By the tid of the chunk that completed it. */
+  const unanswered = new Map<string, { readonly id: string; readonly sink: Sink }>();
+  /** Requests in `waiting` of all finished messages. */
+  let owed = 0;
+  /** Room that all partial messages take in their sinks. */
   let partialBytes = 0;
+  let current: Chunk<Sink> | undefined;
+  let over = false;
 
-  function owns(frame: MsrpRequest): boolean {
-    const [own] = frame.toPath;
-    const ours = frame.toPath.length === 1 && own !== undefined && equalMsrpUris(own, localUri);
-    if (!ours) refuse(frame, 481, 'To-Path does not name this session', '§7.3');
-    return ours;
+  function refuse(head: RequestHead, status: number, { reason, section }: Why): void {
+    respond(head, status);
+    options.refused(reason, `RFC 4975 ${section}`);
   }
 
   function request(frame: MsrpRequest): void {
-    if (frame.method !== 'SEND') refuse(frame, 501, 'unknown method', '§10.8');
-    else if (frame.messageId === undefined) refuse(frame, 400, 'a SEND has a Message-ID', '§7.1');
-    else chunk(frame, frame.messageId);
-  }
-
-  function chunk(frame: MsrpRequest, id: string): void {
-    const { flag } = frame;
-    const known = finished.get(id);
-    if (flag === '#') abandon(frame, id);
-    else if (known !== undefined) repeat(frame, id, known);
-    else collect(frame, id);
-  }
-
-  function collect(frame: MsrpRequest, id: string): void {
-    const { body = NO_OCTETS, contentType, flag } = frame;
-    // RFC 4975 §5.4: a SEND without a body binds the session and carries no message.
-    const partial = partials.get(id);
-    if (contentType === undefined && partial === undefined) {
-      respond(frame, 200);
+    if (frame.method !== 'SEND') {
+      refuse(frame, 501, { reason: 'unknown method', section: '§10.8' });
       return;
     }
-    const start = startOf(frame);
-    const end = start + body.length - 1;
-    const { total = '*' } = frame.byteRange ?? {};
-    const expected = total === '*' ? end : Math.max(end, total);
-    if (expected > limits.messageBytesMax) stop(frame, id, 'the message is too long');
-    else if (partial === undefined && contentType !== undefined && start === 1 && flag === '$') {
-      complete(frame, id, { contentType, body, chunks: [frame] });
-    } else if (partial === undefined && partials.size >= limits.partialMessagesMax) {
-      stop(frame, id, 'too many messages are incomplete');
-    } else extend(frame, id, { start, end, partial });
+    const { body = NO_OCTETS, octets, flag } = frame;
+    const head = frame.body ? octets.subarray(0, body.byteOffset - octets.byteOffset) : octets;
+    const chunk = open(frame, head, flag);
+    current = chunk;
+    if (body.length > 0) take(chunk, body);
+    close(chunk, flag);
   }
 
-  function extend(
-    frame: MsrpRequest,
-    id: string,
-    piece: { start: number; end: number; partial: Incomplete | undefined },
-  ): void {
-    const partial = piece.partial ?? { chunks: [], seen: octetRanges(), bytes: 0 };
-    partials.set(id, partial);
-    // Small chunks cost their headers and our bookkeeping too.
-    const cost = frame.octets.length + CHUNK_OVERHEAD_BYTES;
-    partial.bytes += cost;
-    partialBytes += cost;
-    if (partialBytes > 2 * limits.messageBytesMax) stop(frame, id, 'too much is incomplete');
-    else if (partial.seen.count > limits.gapsMax) stop(frame, id, 'too many gaps');
-    else if (piece.end > (partial.total ?? piece.end)) {
-      refuse(frame, 400, 'octets behind the last chunk', '§7.3.1');
-    } else join(frame, id, piece, partial);
+  function stream(event: StreamEvent): void {
+    if (event.kind === 'begun') current = open(event.head, event.octets, undefined);
+    else if (current === undefined) return;
+    else if (event.kind === 'piece') take(current, event.octets);
+    else close(current, event.flag);
+  }
+
+  /** `flag`: how the chunk ends, when that is known already. */
+  function open(
+    head: RequestHead,
+    octets: Uint8Array,
+    flag: ContinuationFlag | undefined,
+  ): Chunk<Sink> {
+    const { messageId: id = '', byteRange, contentType } = head;
+    const at = (byteRange?.start ?? 1) - 1;
+    const chunk: Chunk<Sink> = { head, id, at, message: undefined, due: 'nothing' };
+    const { status } = finished.get(id) ?? {};
+    const partial = partials.get(id);
+    if (id === '') refuse(head, 400, { reason: 'a SEND has a Message-ID', section: '§7.1' });
+    else if (flag === '#') chunk.due = 'response';
+    else if (unanswered.has(head.tid)) {
+      refuse(head, 400, { reason: 'the transaction id is in use', section: '§7.1' });
+    } else if (status !== undefined && status >= 300) respond(head, status);
+    else if (finished.has(id)) chunk.due = 'repetition';
+    // RFC 4975 §5.4: a SEND without a body binds the session and carries no message.
+    else if (contentType === undefined && partial === undefined) chunk.due = 'response';
+    else if (partial === undefined) first(chunk, octets, flag);
+    else further(chunk, octets, partial);
+    return chunk;
+  }
+
+  function first(chunk: Chunk<Sink>, octets: Uint8Array, flag?: ContinuationFlag): void {
+    const { head, id: messageId, at } = chunk;
+    const { contentType = '', successReport = 'no', failureReport = 'yes' } = head;
+    const { total = '*' } = head.byteRange ?? {};
+    const isWhole = at === 0 && flag === '$';
+    if (isTooLong(chunk)) stop(chunk, 413, TOO_LONG);
+    else if (!isWhole && partials.size >= limits.partialMessagesMax) stop(chunk, 413, TOO_MANY);
+    else {
+      const sink = options.begin({
+        ...{ messageId, contentType, successReport, failureReport },
+        ...(total === '*' ? {} : { total }),
+      });
+      if (typeof sink === 'number') {
+        stop(chunk, sink, { reason: `refused with ${sink}`, section: '§7.2' });
+      } else if (over) sink.discard('the session ended');
+      else {
+        const start = { extent: 0, chunks: 0, head: NO_OCTETS, headTid: '' };
+        const message = { messageId, contentType, sink, seen: [], ...start };
+        // What is a single frame, as most are, never becomes one of them.
+        if (flag === undefined) partials.set(messageId, message);
+        further(chunk, octets, message);
+      }
+    }
+  }
+
+  function further(chunk: Chunk<Sink>, octets: Uint8Array, message: Incomplete<Sink>): void {
+    const { head, at } = chunk;
+    if (isTooLong(chunk)) stop(chunk, 413, TOO_LONG);
+    else if ((head.contentType ?? message.contentType) !== message.contentType) {
+      refuse(head, 400, { reason: 'a chunk of another Content-Type', section: '§7.3.1' });
+    } else {
+      if (at === 0) [message.head, message.headTid] = [octets, head.tid];
+      chunk.message = message;
+      chunk.due = 'message';
+    }
+  }
+
+  /** As the chunk itself says, before any octet of it came. */
+  function isTooLong({ head, at }: Chunk<Sink>): boolean {
+    const { total = '*' } = head.byteRange ?? {};
+    return Math.max(at, total === '*' ? 0 : total) > limits.messageBytesMax;
+  }
+
+  function take(chunk: Chunk<Sink>, octets: Uint8Array): void {
+    const { head, at, message } = chunk;
+    const end = at + octets.length;
+    chunk.at = end;
+    if (message === undefined) return;
+    const growth = Math.max(0, end - message.extent);
+    if (end > limits.messageBytesMax) stop(chunk, 413, TOO_LONG);
+    else if (partialBytes + growth > 2 * limits.messageBytesMax) stop(chunk, 413, TOO_MUCH);
+    else if (end > (message.total ?? end)) {
+      chunk.message = undefined;
+      chunk.due = 'nothing';
+      refuse(head, 400, { reason: 'octets behind the last chunk', section: '§7.3.1' });
+    } else {
+      message.extent += growth;
+      partialBytes += growth;
+      addSpan(message.seen, at + 1, end);
+      if (message.seen.length > limits.gapsMax) stop(chunk, 413, TOO_MANY_GAPS);
+      else message.sink.write(at, octets);
+    }
+  }
+
+  function close(chunk: Chunk<Sink>, flag: ContinuationFlag): void {
+    const { head, id, due, message } = chunk;
+    const known = finished.get(id);
+    current = undefined;
+    if (flag === '#') giveUp(message ?? partials.get(id), 'the peer gave the message up');
+    // What was refused may be tried again once its last chunk is through.
+    if (flag !== '+' && (known?.status ?? 0) >= 300) finished.delete(id);
+    if (due === 'nothing') return;
+    if (flag === '#' || due === 'response') respond(head, 200);
+    else if (message !== undefined) join(chunk, message, flag);
+    else if (known !== undefined) repeat(head, known);
   }
 
   function join(
-    frame: MsrpRequest,
-    id: string,
-    piece: { start: number; end: number },
-    partial: Incomplete,
+    { head, id, at }: Chunk<Sink>,
+    message: Incomplete<Sink>,
+    flag: ContinuationFlag,
   ): void {
-    partial.chunks.push(frame);
-    partial.seen.add(piece.start, piece.end);
-    if (frame.flag === '$') partial.total = piece.end;
-    const { total } = partial;
-    if (total === undefined || !partial.seen.covers(total)) {
-      respond(frame, 200);
+    message.chunks++;
+    if (flag === '$') message.total = at;
+    const { contentType, total, sink, chunks, headTid } = message;
+    if (total === undefined || !coverAll(message.seen, total)) {
+      partials.set(id, message);
+      respond(head, 200);
       return;
     }
-    forget(id);
-    const contentType = partial.chunks[0]?.contentType ?? '';
-    const body = reassemble(partial.chunks, total);
-    complete(frame, id, { contentType, body, chunks: partial.chunks });
-  }
-
-  function complete(
-    frame: MsrpRequest,
-    messageId: string,
-    message: Omit<IncomingMessage, 'messageId'>,
-  ): void {
-    if (unanswered.has(frame.tid)) {
-      refuse(frame, 400, 'the transaction id is in use', '§7.1');
-      return;
-    }
-    finish(messageId, { waiting: [frame], bytes: message.body.length });
-    unanswered.set(frame.tid, messageId);
-    options.completed(frame.tid, { messageId, ...message });
+    forget(message);
+    finish(id, { waiting: [head], bytes: total });
+    owed++;
+    unanswered.set(head.tid, { id, sink });
+    const told = { messageId: id, contentType, bytes: total, head: message.head, headTid };
+    options.completed(head.tid, { ...told, chunks, sink });
   }
 
   /** RFC 4975 §5.4: a message that is already here is acknowledged and not delivered again. */
-  function repeat(frame: MsrpRequest, id: string, known: Finished): void {
-    if (known.status === undefined) known.waiting.push(frame);
-    else respond(frame, known.status, known.bytes);
-    if (known.status !== undefined && known.status >= 300 && frame.flag === '$') {
-      finished.delete(id);
-    }
-  }
-
-  function abandon(frame: MsrpRequest, id: string): void {
-    if (forget(id)) options.aborted(id);
-    const known = finished.get(id);
-    if (known?.status !== undefined && known.status >= 300) finished.delete(id);
-    respond(frame, 200);
+  function repeat(head: RequestHead, known: Finished): void {
+    if (known.status === undefined) {
+      known.waiting.push(head);
+      owed++;
+    } else acknowledge(head, known.status, known.bytes);
   }
 
   /** RFC 4975 §10.5: no more chunks of this message are wanted. */
-  function stop(frame: MsrpRequest, id: string, reason: string): void {
-    forget(id);
-    if (frame.flag === '+') finish(id, { waiting: [], bytes: 0, status: 413 });
-    refuse(frame, 413, reason, '§10.5');
+  function stop(chunk: Chunk<Sink>, status: number, why: Why): void {
+    const message = chunk.message ?? partials.get(chunk.id);
+    chunk.message = undefined;
+    chunk.due = 'nothing';
+    finish(chunk.id, { waiting: [], bytes: 0, status });
+    refuse(chunk.head, status, why);
+    giveUp(message, why.reason);
   }
 
   function answer(tid: string, status: number): void {
-    const id = unanswered.get(tid);
-    const known = id === undefined ? undefined : finished.get(id);
-    if (id === undefined || known === undefined) return;
-    unanswered.delete(tid);
+    const { id = '' } = unanswered.get(tid) ?? {};
+    const known = finished.get(id);
+    if (!unanswered.delete(tid) || known === undefined) return;
     known.status = status;
-    for (const frame of known.waiting.splice(0)) respond(frame, status, known.bytes);
+    owed -= known.waiting.length;
+    for (const head of known.waiting.splice(0)) acknowledge(head, status, known.bytes);
     // What was refused may be tried again; what was taken in must not be taken in twice.
     if (status >= 300) finished.delete(id);
   }
 
-  function respond(frame: Answerable & Reported, status: number, completedBytes?: number): void {
-    const wanted = frame.failureReport ?? 'yes';
-    const { tid, fromPath } = frame;
-    if (wanted === 'yes' || (wanted === 'partial' && status >= 300)) {
-      // RFC 4975 §7.2: a SEND is answered to the first hop alone.
-      const toPath = frame.method === 'SEND' ? fromPath.slice(0, 1) : fromPath;
-      options.write([renderResponse({ tid, status, toPath, fromPath: [localUri] })]);
-    }
-    if (completedBytes === undefined || frame.successReport !== 'yes' || status >= 300) return;
-    const byteRange = { start: 1, end: completedBytes, total: completedBytes };
-    const report = { namespace: '000', code: 200, comment: 'OK' };
-    const tidOfReport = freshTid(NO_OCTETS, random);
-    const paths = { toPath: fromPath, fromPath: [localUri] };
-    const { messageId = '' } = frame;
-    options.write([
-      renderReport({ tid: tidOfReport, ...paths, messageId, byteRange, status: report }),
-    ]);
-  }
-
-  function refuse(frame: Answerable, status: number, reason: string, section: string): void {
-    respond(frame, status);
-    options.refused(reason, `RFC 4975 ${section}`);
+  function acknowledge(head: RequestHead, status: number, bytes: number): void {
+    respond(head, status);
+    if (status < 300) report(head, bytes);
   }
 
   function finish(id: string, entry: Finished): void {
@@ -232,27 +294,43 @@ export function msrpReceiver(options: ReceiverOptions): MsrpReceiver {
     }
   }
 
-  function forget(id: string): boolean {
-    partialBytes -= partials.get(id)?.bytes ?? 0;
-    return partials.delete(id);
+  function forget({ messageId, extent }: Incomplete<Sink>): void {
+    partials.delete(messageId);
+    partialBytes -= extent;
+  }
+
+  function giveUp(message: Incomplete<Sink> | undefined, reason: string): void {
+    if (message === undefined) return;
+    const { messageId, sink, seen } = message;
+    forget(message);
+    sink.discard(reason);
+    options.aborted({ messageId, bytes: octetsIn(seen), reason });
   }
 
   return {
-    owns,
     request,
+    stream,
+    refuse,
     refusal({ answer: unread, reason, section }) {
       options.refused(reason, section);
-      if (unread === undefined || unread.method === 'REPORT') return;
-      respond(unread, unread.status);
-      if (unread.status !== 413 || unread.messageId === undefined) return;
-      forget(unread.messageId);
-      finish(unread.messageId, { waiting: [], bytes: 0, status: 413 });
+      if (unread !== undefined) respond(unread, unread.status);
     },
     answer,
+    end(reason) {
+      over = true;
+      const open = new Set(partials.values());
+      if (current?.message !== undefined) open.add(current.message);
+      if (current !== undefined) [current.message, current.due] = [undefined, 'nothing'];
+      for (const message of open) giveUp(message, reason);
+    },
     get unanswered() {
-      return unanswered.size;
+      return owed;
+    },
+    get unwrittenBytes() {
+      let bytes = 0;
+      for (const { sink } of partials.values()) bytes += sink.unwrittenBytes;
+      for (const { sink } of unanswered.values()) bytes += sink.unwrittenBytes;
+      return bytes;
     },
   };
 }
-
-type Reported = { readonly successReport?: 'yes' | 'no'; readonly messageId?: string };

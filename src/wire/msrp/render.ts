@@ -5,7 +5,10 @@ import { needle } from './needle.ts';
 
 export type SendParts = Pick<MsrpRequest, 'tid' | 'toPath' | 'fromPath' | 'flag'> &
   Partial<Pick<MsrpRequest, 'messageId' | 'failureReport' | 'successReport' | 'byteRange'>> &
-  Partial<Pick<MsrpRequest, 'otherHeaders' | 'contentType' | 'body'>>;
+  Partial<Pick<MsrpRequest, 'otherHeaders' | 'contentType'>> & {
+    /** In one piece or in several, one behind the other. */
+    readonly body?: Uint8Array | readonly Uint8Array[];
+  };
 
 export type ReportParts = Pick<MsrpRequest, 'tid' | 'toPath' | 'fromPath'> & {
   readonly messageId: string;
@@ -14,6 +17,7 @@ export type ReportParts = Pick<MsrpRequest, 'tid' | 'toPath' | 'fromPath'> & {
 };
 
 const encoder = new TextEncoder();
+const HYPHEN = 45;
 const METHOD = /^[A-Z]+$/;
 const BREAKS_A_LINE = /[\0\r\n]/;
 const REASONS: ReadonlyMap<number, string> = new Map([
@@ -39,7 +43,8 @@ export function renderSend(send: SendParts): readonly Uint8Array[] {
   if (send.contentType === undefined) return [encoder.encode(head + end)];
   const text = `${head}Content-Type: ${value(send.contentType)}\r\n\r\n`;
   if (body === undefined || body.length === 0) return [encoder.encode(`${text}\r\n${end}`)];
-  return [encoder.encode(text), body, encoder.encode(`\r\n${end}`)];
+  const parts = body instanceof Uint8Array ? [body] : body;
+  return [encoder.encode(text), ...parts, encoder.encode(`\r\n${end}`)];
 }
 
 /** A REPORT: never answered (RFC 4975 §7.1.2). */
@@ -70,16 +75,31 @@ export function joinOctets(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Whether `-------<tid>` stands in the body, so that another tid is needed (RFC 4975 §7.1). */
-export function tidOccurs(tid: string, body: Uint8Array): boolean {
+export function tidOccurs(tid: string, parts: readonly Uint8Array[]): boolean {
+  // Most bodies need no further look, and this one is the cheapest.
+  if (!parts.some((part) => part.includes(HYPHEN))) return false;
   // The line break before it is not searched for: stricter than the RFC, and a shorter rule.
-  return needle(encoder.encode(`-------${tid}`)).find(body, 0, body.length) >= 0;
+  const search = needle(encoder.encode(`-------${tid}`));
+  const overlap = search.length - 1;
+  let before: Uint8Array = new Uint8Array(0);
+  return parts.some((part, index) => {
+    if (search.find(part, 0, part.length) >= 0) return true;
+    if (index === parts.length - 1 && before.length === 0) return false;
+    const seam = joinOctets([before, part.subarray(0, overlap)]);
+    if (search.find(seam, 0, seam.length) >= 0) return true;
+    before = part.length < overlap ? seam.slice(-overlap) : part.subarray(-overlap);
+    return false;
+  });
 }
 
 const TID_CHARACTERS = 16;
 const TID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** A new transaction id of 80 random bits (RFC 4975 §7.1 asks for 64) that `body` does not hold. */
-export function freshTid(body: Uint8Array, random: (octets: number) => Uint8Array): string {
+/** A new transaction id of 80 random bits (RFC 4975 §7.1 asks for 64) that the body does not hold. */
+export function freshTid(
+  body: readonly Uint8Array[],
+  random: (octets: number) => Uint8Array,
+): string {
   for (;;) {
     let tid = '';
     for (const octet of random(TID_CHARACTERS)) tid += TID_ALPHABET[octet & 31];

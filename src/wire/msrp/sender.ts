@@ -1,4 +1,6 @@
 /** The sending half of an MSRP session (RFC 4975 §§5.4, 7.1, 10): no sockets, time injected. */
+import { acknowledgedMessages } from './acknowledged.ts';
+import { fifo } from './fifo.ts';
 import type { MsrpRequest, MsrpResponse } from './frame.ts';
 import {
   CHUNK_BYTES,
@@ -7,25 +9,20 @@ import {
   UNINTERRUPTED_BYTES_MAX,
   WINDOW_MESSAGES,
 } from './limits.ts';
-import { type OctetRanges, octetRanges } from './ranges.ts';
+import type { OutgoingMessage, PushOutcome } from './outgoing.ts';
+import { addSpan, coverAll, type OctetSpans } from './ranges.ts';
+import {
+  closeBody,
+  closeReading,
+  lengthOf,
+  openReading,
+  type Reading,
+  readChunk,
+} from './reading.ts';
 import { freshTid, renderSend } from './render.ts';
 import { openTransactions, type SessionClock } from './transactions.ts';
 
-export interface OutgoingMessage {
-  /** The caller's name for it; comes back with the outcome. */
-  readonly key: string;
-  /** RFC 4975 §9 `ident`; the same for every repetition of the same body (§5.4). */
-  readonly messageId: string;
-  readonly contentType: string;
-  readonly body: Uint8Array;
-}
-
-/** What became of one message: told exactly once. `sent`: some octet of it left. */
-export type PushOutcome =
-  | { readonly outcome: 'acknowledged' }
-  | { readonly outcome: 'failed'; readonly status: number; readonly sent: boolean }
-  | { readonly outcome: 'timeout' }
-  | { readonly outcome: 'sessionLost'; readonly reason: string; readonly sent: boolean };
+export type { OutgoingMessage, PushOutcome };
 
 export interface SenderOptions {
   readonly localUri: string;
@@ -38,6 +35,13 @@ export interface SenderOptions {
   readonly transactionMs?: number;
   /** Default: only when relays stand between, whose 200 says nothing of the peer (A-46). */
   readonly successReport?: boolean;
+  /**
+   * RFC 4975 §7.1.1. `yes` (default): each chunk is answered. `partial`: only errors are, so that
+   * their absence for the transaction time acknowledges. `no`: what was sent is acknowledged.
+   */
+  readonly failureReport?: 'yes' | 'no' | 'partial';
+  /** Asked before each chunk; `false`: not now, wait for `drained`. Absent: always. */
+  ready?(): boolean;
   /** `false`: no more until `drained`. */
   write(parts: readonly Uint8Array[]): boolean;
   outcome(key: string, outcome: PushOutcome): void;
@@ -65,10 +69,11 @@ export interface MsrpSender {
 
 interface Sending {
   readonly message: OutgoingMessage;
-  readonly reported: OctetRanges;
-  /** Octets sent so far. */
-  sent: number;
-  /** Chunks without an answer. */
+  readonly body: Reading;
+  /** Of what success reports came; absent before the first. */
+  reported?: OctetSpans;
+  /** Chunks that left, and those of them without an answer. */
+  chunks: number;
   open: number;
   settled: boolean;
 }
@@ -79,93 +84,142 @@ interface Awaited {
   readonly sending?: Sending;
 }
 
-const TAKEN_MAX = 4096;
 /** Answers after which the session is over (RFC 4975 §10, A-31). */
 const SESSION_STATUSES: ReadonlySet<number> = new Set([408, 481, 501, 506]);
 
 export function msrpSender(options: SenderOptions): MsrpSender {
-  const { clock, random, localUri, remotePath } = options;
+  const { clock, random, localUri, remotePath, failureReport = 'yes' } = options;
   const chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
   const windowMessages = options.windowMessages ?? WINDOW_MESSAGES;
   const transactionMs = options.transactionMs ?? TRANSACTION_MS;
   const wantsReports = options.successReport ?? remotePath.length > 1;
   const paths = { toPath: remotePath, fromPath: [localUri] } as const;
-  const reports = { failureReport: 'yes', successReport: wantsReports ? 'yes' : 'no' } as const;
+  const reports = { failureReport, successReport: wantsReports ? 'yes' : 'no' } as const;
 
-  let queue: OutgoingMessage[] = [];
-  /** What stands before it in the queue has been taken. */
-  let head = 0;
+  const queue = fifo<OutgoingMessage>();
   /** Started and without an outcome, by Message-ID. */
   const inFlight = new Map<string, Sending>();
   const awaited = openTransactions<Awaited>(clock, transactionMs, expired);
-  const acknowledged = new Map<string, { readonly key: string; readonly at: number }>();
+  const acknowledged = acknowledgedMessages(clock, transactionMs);
   const refusedTypes = new Set<string>();
   let state: 'waiting' | 'open' | 'ended' = 'waiting';
   let current: Sending | undefined;
   let blockedSince: number | undefined;
   let answered = false;
+  let pumping = false;
+  let again = false;
 
+  /** Whoever is told of an outcome, or wakes us, in the middle of it has it go on afterwards. */
   function pump(): void {
-    while (state === 'open' && blockedSince === undefined) {
-      current ??= begin();
-      if (current === undefined) return;
-      sendChunk(current);
+    again = true;
+    if (pumping) return;
+    pumping = true;
+    try {
+      while (again) {
+        again = false;
+        while (advance());
+      }
+    } finally {
+      pumping = false;
     }
   }
 
+  /** `false`: there is nothing more to do now. */
+  function advance(): boolean {
+    if (state !== 'open' || blockedSince !== undefined) return false;
+    current ??= begin();
+    const sending = current;
+    if (sending === undefined) return false;
+    if (options.ready?.() === false) {
+      blockedSince = clock.now();
+      return false;
+    }
+    const parts = readChunk(sending.body, chunkBytes, pump);
+    if (parts === 'later') return false;
+    if (sending !== current) return true;
+    if ('failed' in parts) {
+      giveUp(sending);
+      const { failed: reason } = parts;
+      settle(sending, { outcome: 'unreadable', reason, sent: sending.chunks > 0 });
+    } else sendChunk(sending, parts);
+    return true;
+  }
+
   function begin(): Sending | undefined {
-    for (let message = queue[head]; message !== undefined; message = queue[head]) {
+    for (let message = queue.first(); message !== undefined; message = queue.first()) {
       if (inFlight.size >= windowMessages || inFlight.has(message.messageId)) return undefined;
-      take();
-      if (refusedTypes.has(mediaType(message))) {
+      queue.take();
+      if (refusedTypes.size > 0 && refusedTypes.has(mediaType(message))) {
+        closeBody(message.body);
         // RFC 4975 §10.6: what was refused with 415 is not sent again in this session.
         options.outcome(message.key, { outcome: 'failed', status: 415, sent: false });
         continue;
       }
-      const sending = { message, reported: octetRanges(), sent: 0, open: 0, settled: false };
+      const body = openReading(message.body);
+      const sending = { message, body, chunks: 0, open: 0, settled: false };
       inFlight.set(message.messageId, sending);
       return sending;
     }
     return undefined;
   }
 
-  /** Taking from the front of an array moves the rest of it: done rarely, it costs nothing. */
-  function take(): void {
-    head++;
-    if (head < queue.length && head < TAKEN_MAX) return;
-    queue = queue.slice(head);
-    head = 0;
-  }
-
-  function sendChunk(sending: Sending): void {
-    const { messageId, contentType, body } = sending.message;
-    const total = body.length;
-    const start = sending.sent + 1;
-    const whole = total <= UNINTERRUPTED_BYTES_MAX;
-    const chunk = whole ? body : body.subarray(start - 1, start - 1 + chunkBytes);
-    sending.sent += chunk.length;
+  function sendChunk(sending: Sending, parts: readonly Uint8Array[]): void {
+    const { message, body } = sending;
+    const { messageId, contentType } = message;
+    const { bytes: total, taken } = body;
+    const start = taken - lengthOf(parts) + 1;
+    sending.chunks++;
     sending.open++;
-    const last = sending.sent === total;
-    if (last) current = undefined;
-    const byteRange = { start, end: whole ? total : '*', total } as const;
-    transact({ purpose: 'chunk', sending }, chunk, {
-      ...{ messageId, ...reports, byteRange, contentType, body: chunk },
+    const last = taken === total;
+    if (last) {
+      current = undefined;
+      closeReading(body);
+    }
+    const byteRange = {
+      start,
+      end: total <= UNINTERRUPTED_BYTES_MAX ? total : '*',
+      total,
+    } as const;
+    transact({ purpose: 'chunk', sending }, parts, {
+      ...{ messageId, ...reports, byteRange, contentType, body: parts },
       flag: last ? '$' : '+',
     });
+    if (last && failureReport === 'no') proved(sending);
   }
 
   type Variable = Omit<Parameters<typeof renderSend>[0], 'tid' | 'toPath' | 'fromPath'>;
 
-  function transact(wait: Awaited, body: Uint8Array, send: Variable): void {
+  function transact(wait: Awaited, body: readonly Uint8Array[], send: Variable): void {
     const tid = freshTid(body, random);
     awaited.add(tid, wait);
     if (!options.write(renderSend({ tid, ...paths, ...send }))) blockedSince ??= clock.now();
   }
 
+  /** All chunks have got what answer they get: what is left are the reports, if any are due. */
+  function proved(sending: Sending): void {
+    if (wantsReports) {
+      // No tid holds a colon, so no response can answer this wait.
+      awaited.add(`report:${sending.message.messageId}`, { purpose: 'reports', sending });
+    } else settle(sending, { outcome: 'acknowledged' });
+  }
+
   function expired({ purpose, sending }: Awaited): void {
     if (purpose === 'abort' || sending?.settled || (purpose === 'bind' && answered)) return;
+    if (sending !== undefined && purpose === 'chunk' && failureReport !== 'yes') {
+      sending.open--;
+      // RFC 4975 §7.1.1: with `partial`, an answer that did not come says that nothing failed.
+      if (failureReport === 'partial' && isThrough(sending)) {
+        settle(sending, { outcome: 'acknowledged' });
+        pump();
+      }
+      return;
+    }
     if (sending !== undefined) settle(sending, { outcome: 'timeout' });
     lose('no answer within the transaction time');
+  }
+
+  function isThrough({ open, body }: Sending): boolean {
+    return open === 0 && body.taken === body.bytes;
   }
 
   function response(frame: MsrpResponse): boolean {
@@ -178,13 +232,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     } else if (sending !== undefined && !sending.settled) {
       sending.open--;
       if (frame.status >= 300) fail(sending, frame.status);
-      else if (sending.open === 0 && sending.sent === sending.message.body.length) {
-        if (!wantsReports) settle(sending, { outcome: 'acknowledged' });
-        // No tid holds a colon, so no response can answer this wait.
-        else {
-          awaited.add(`report:${sending.message.messageId}`, { purpose: 'reports', sending });
-        }
-      }
+      else if (failureReport !== 'no' && isThrough(sending)) proved(sending);
     }
     pump();
     return true;
@@ -193,22 +241,21 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   function report(frame: MsrpRequest): boolean {
     const { messageId = '', status, byteRange } = frame;
     const sending = inFlight.get(messageId);
-    const past = acknowledged.get(messageId);
-    if (status === undefined || (sending === undefined && past === undefined)) return false;
+    const isOurs = sending !== undefined || acknowledged.has(messageId);
+    if (status === undefined || !isOurs) return false;
     if (status.code >= 300) {
       if (SESSION_STATUSES.has(status.code)) lose(`a REPORT said ${status.code}`);
       else if (sending !== undefined) fail(sending, status.code);
-      else if (past !== undefined && acknowledged.delete(messageId)) {
-        options.takenBack(past.key, status.code);
-      }
+      else options.takenBack(acknowledged.take(messageId) ?? '', status.code);
       pump();
       return true;
     }
     if (sending === undefined || !wantsReports || byteRange === undefined) return true;
-    if (sending.reported.count > MSRP_LIMITS.gapsMax) return true;
-    const total = sending.message.body.length;
-    sending.reported.add(byteRange.start, byteRange.end === '*' ? total : byteRange.end);
-    if (sending.sent === total && sending.reported.covers(total)) {
+    sending.reported ??= [];
+    if (sending.reported.length > MSRP_LIMITS.gapsMax) return true;
+    const { bytes, taken } = sending.body;
+    addSpan(sending.reported, byteRange.start, byteRange.end === '*' ? bytes : byteRange.end);
+    if (taken === bytes && coverAll(sending.reported, bytes)) {
       settle(sending, { outcome: 'acknowledged' });
     }
     pump();
@@ -222,16 +269,11 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     settle(sending, { outcome: 'failed', status, sent: true });
   }
 
-  function giveUp(sending: Sending): void {
-    const { messageId, body } = sending.message;
-    if (sending.sent === 0) return;
-    const byteRange = { start: sending.sent + 1, end: '*', total: body.length } as const;
-    transact({ purpose: 'abort' }, body.subarray(0, 0), {
-      messageId,
-      ...reports,
-      byteRange,
-      flag: '#',
-    });
+  function giveUp({ message, body, chunks }: Sending): void {
+    if (chunks === 0) return;
+    const { messageId } = message;
+    const byteRange = { start: body.taken + 1, end: '*', total: body.bytes } as const;
+    transact({ purpose: 'abort' }, [], { messageId, ...reports, byteRange, flag: '#' });
   }
 
   function settle(sending: Sending, outcome: PushOutcome): void {
@@ -240,37 +282,30 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     inFlight.delete(messageId);
     awaited.take(`report:${messageId}`);
     if (current === sending) current = undefined;
-    if (outcome.outcome === 'acknowledged') remember(messageId, key);
+    closeReading(sending.body);
+    if (outcome.outcome === 'acknowledged') acknowledged.put(messageId, key);
     options.outcome(key, outcome);
-  }
-
-  /** A-31: a 200 can be taken back by a failure REPORT as long as a transaction could last. */
-  function remember(messageId: string, key: string): void {
-    const now = clock.now();
-    for (const [oldId, old] of acknowledged) {
-      if (old.at + transactionMs > now) break;
-      acknowledged.delete(oldId);
-    }
-    acknowledged.delete(messageId);
-    acknowledged.set(messageId, { key, at: now });
   }
 
   function end(reason: string): boolean {
     if (state === 'ended') return false;
     state = 'ended';
+    current = undefined;
     const open = [...inFlight.values()];
     inFlight.clear();
     awaited.clear();
-    for (const { message, sent } of open) {
-      options.outcome(message.key, { outcome: 'sessionLost', reason, sent: sent > 0 });
+    const unsent = queue.clear();
+    for (const { message, body, chunks } of open) {
+      closeReading(body);
+      options.outcome(message.key, { outcome: 'sessionLost', reason, sent: chunks > 0 });
     }
-    const unsent = queue.slice(head);
-    queue = [];
-    head = 0;
-    for (const { key } of unsent) {
-      options.outcome(key, { outcome: 'sessionLost', reason, sent: false });
-    }
+    for (const message of unsent) unsendable(message, reason);
     return true;
+  }
+
+  function unsendable({ key, body }: OutgoingMessage, reason: string): void {
+    closeBody(body);
+    options.outcome(key, { outcome: 'sessionLost', reason, sent: false });
   }
 
   function lose(reason: string): void {
@@ -283,17 +318,16 @@ export function msrpSender(options: SenderOptions): MsrpSender {
       pump();
     },
     bind() {
-      const messageId = freshTid(new Uint8Array(0), random);
+      const messageId = freshTid([], random);
       const byteRange = { start: 1, end: 0, total: 0 };
-      transact({ purpose: 'bind' }, new Uint8Array(0), { messageId, byteRange, flag: '$' });
+      transact({ purpose: 'bind' }, [], { messageId, byteRange, flag: '$' });
     },
     send(message) {
       if (state === 'ended') {
-        const reason = 'the session has ended';
-        options.outcome(message.key, { outcome: 'sessionLost', reason, sent: false });
+        unsendable(message, 'the session has ended');
         return;
       }
-      queue.push(message);
+      queue.put(message);
       pump();
     },
     response,

@@ -1,50 +1,71 @@
 /**
  * One MSRP session, sans I/O: frames and the owner's calls go in, frames and facts come out
- * (RFC 4975). Bodies stay views of what the connection received.
+ * (RFC 4975). Messages are streamed: out of a source, and into a sink of the owner's.
  *
  * The active side is told `connected` and must at once send a SEND (§5.4); the passive side waits
  * for the peer's first SEND before its own first one.
  */
-import type { FrameEvent, MsrpRequest } from './frame.ts';
-import { type IncomingMessage, msrpReceiver, type ReceiverOptions } from './receiver.ts';
+import type { FrameEvent, MsrpFrame, MsrpRequest, StreamEvent } from './frame.ts';
+import type { RequestHead } from './head.ts';
+import type { AbortedMessage, IncomingHead, IncomingMessage } from './incoming.ts';
+import type { MessageSink } from './message-sink.ts';
+import { msrpReceiver, type ReceiverOptions } from './receiver.ts';
 import {
   msrpSender,
   type OutgoingMessage,
   type PushOutcome,
   type SenderOptions,
 } from './sender.ts';
+import { namesSession, parseMsrpUri } from './uri.ts';
 
-export type { IncomingMessage, OutgoingMessage, PushOutcome };
+export type {
+  AbortedMessage,
+  IncomingHead,
+  IncomingMessage,
+  MessageSink,
+  OutgoingMessage,
+  PushOutcome,
+};
+
+/** Who has no place for a message does not take it. */
+const FORBIDDEN = 403;
 
 /** What a session reports; each outgoing message has exactly one `outcome`. */
-export type SessionEvent =
+export type SessionEvent<Sink = MessageSink> =
   /** Messages can pass: connected (active) or the peer's first SEND is here (passive). */
   | { readonly kind: 'bound' }
   | { readonly kind: 'outcome'; readonly key: string; readonly outcome: PushOutcome }
   /** A failure REPORT after the acknowledgement. */
   | { readonly kind: 'takenBack'; readonly key: string; readonly status: number }
   /** To be answered by `answer(tid, status)`, for instance once it is stored. */
-  | { readonly kind: 'completed'; readonly tid: string; readonly message: IncomingMessage }
-  /** The peer gave up an incoming message. */
-  | { readonly kind: 'aborted'; readonly messageId: string }
+  | { readonly kind: 'completed'; readonly tid: string; readonly message: IncomingMessage<Sink> }
+  /** Of each message that had begun and will never be complete; its sink knows. */
+  | ({ readonly kind: 'aborted' } & AbortedMessage)
   /** Something that the peer sent was not accepted. */
   | { readonly kind: 'refused'; readonly reason: string; readonly section: string }
   /** The session is over and the connection of no more use. */
   | { readonly kind: 'lost'; readonly reason: string };
 
-export interface SessionOptions
+export interface SessionOptions<Sink extends MessageSink = MessageSink>
   extends Omit<SenderOptions, 'outcome' | 'takenBack' | 'lost'>,
-    Pick<ReceiverOptions, 'limits'> {
+    Pick<ReceiverOptions<Sink>, 'limits'> {
   /** `active`: we connect. */
   readonly role: 'active' | 'passive';
-  emit(event: SessionEvent): void;
+  /**
+   * Where a new message is to go, or the status to refuse it with, such as 403, 413 or 415. Absent:
+   * nothing is taken, 403.
+   */
+  begin?(head: IncomingHead): Sink | number;
+  emit(event: SessionEvent<Sink>): void;
 }
 
 export interface MsrpSession {
   readonly localUri: string;
   readonly state: 'waiting' | 'bound' | 'ended';
-  /** Completed messages that wait for `answer`. */
+  /** Requests that wait for `answer`. */
   readonly unanswered: number;
+  /** Octets in sinks that are not worked off yet. */
+  readonly unwrittenBytes: number;
   /** The active side's transport is up. */
   connected(): void;
   /** The next event of the connection's framer. */
@@ -59,10 +80,17 @@ export interface MsrpSession {
   disconnected(reason: string): void;
 }
 
-export function msrpSession(options: SessionOptions): MsrpSession {
+export function msrpSession<Sink extends MessageSink = MessageSink>(
+  options: SessionOptions<Sink>,
+): MsrpSession {
   const { emit, role, localUri } = options;
+  const own = parseMsrpUri(localUri);
   let state: MsrpSession['state'] = 'waiting';
   let wrote = false;
+  /** The To-Path that was found to name us: one connection has the same for all frames. */
+  let knownPath: readonly string[] | undefined;
+  /** Whether the SEND that comes in pieces is for us. */
+  let streaming = false;
 
   const write = (parts: readonly Uint8Array[]): boolean => {
     wrote = true;
@@ -74,43 +102,82 @@ export function msrpSession(options: SessionOptions): MsrpSession {
     write,
     outcome: (key, outcome) => emit({ kind: 'outcome', key, outcome }),
     takenBack: (key, status) => emit({ kind: 'takenBack', key, status }),
-    lost: (reason) => {
+    lost(reason) {
       state = 'ended';
+      receiver.end(reason);
       emit({ kind: 'lost', reason });
     },
   });
-  const receiver = msrpReceiver({
+  const receiver = msrpReceiver<Sink>({
     ...options,
     write,
+    begin: (head) => options.begin?.(head) ?? FORBIDDEN,
     completed: (tid, message) => emit({ kind: 'completed', tid, message }),
-    aborted: (messageId) => emit({ kind: 'aborted', messageId }),
+    aborted: (message) => emit({ kind: 'aborted', ...message }),
     refused,
   });
 
+  /** RFC 4975 §7.3: To-Path must name this session and nothing behind it. */
+  function owns(head: RequestHead): boolean {
+    const { toPath } = head;
+    if (toPath === knownPath) return true;
+    const uri = parseMsrpUri(toPath[0] ?? '');
+    if (toPath.length === 1 && own !== undefined && uri !== undefined && namesSession(own, uri)) {
+      knownPath = toPath;
+      return true;
+    }
+    receiver.refuse(head, 481, { reason: 'To-Path does not name this session', section: '§7.3' });
+    return false;
+  }
+
   function request(frame: MsrpRequest): void {
-    if (!receiver.owns(frame)) return;
-    const binds = state === 'waiting' && frame.method === 'SEND';
-    if (binds) bound();
+    if (!owns(frame)) return;
+    const binds = bindBy(frame);
     receiver.request(frame);
     if (binds) sender.open();
   }
 
-  function bound(): void {
+  function stream(event: StreamEvent): void {
+    if (event.kind === 'begun') streaming = owns(event.head);
+    if (!streaming) return;
+    const binds = event.kind === 'begun' && bindBy(event.head);
+    receiver.stream(event);
+    if (binds) sender.open();
+  }
+
+  /** The first SEND binds the session: RFC 4975 §5.4. */
+  function bindBy({ method }: RequestHead): boolean {
+    if (state !== 'waiting' || method !== 'SEND') return false;
     state = 'bound';
     emit({ kind: 'bound' });
+    return true;
   }
 
   function receive(event: FrameEvent): void {
     if (state === 'ended') {
+      if (event.kind === 'piece' || event.kind === 'ended') return;
       refused('the session has ended', 'RFC 4975 §5.4');
       return;
     }
-    if (event.kind === 'refusal') {
-      receiver.refusal(event);
-      if (event.fatal) lose(event.reason);
-      return;
+    switch (event.kind) {
+      case 'refusal':
+        receiver.refusal(event);
+        if (event.fatal) lose(event.reason);
+        return;
+      case 'frame':
+        whole(event.frame);
+        return;
+      case 'begun':
+      case 'piece':
+      case 'ended':
+        stream(event);
+        return;
+      default:
+        event satisfies never;
     }
-    const { frame } = event;
+  }
+
+  function whole(frame: MsrpFrame): void {
     if (frame.kind === 'response') {
       if (!sender.response(frame)) refused('a response to no open transaction', 'RFC 4975 §7.2');
     } else if (frame.method === 'REPORT') {
@@ -122,6 +189,7 @@ export function msrpSession(options: SessionOptions): MsrpSession {
     if (state === 'ended') return;
     state = 'ended';
     sender.end(reason);
+    receiver.end(reason);
     emit({ kind: 'lost', reason });
   }
 
@@ -133,10 +201,14 @@ export function msrpSession(options: SessionOptions): MsrpSession {
     get unanswered() {
       return receiver.unanswered;
     },
+    get unwrittenBytes() {
+      return receiver.unwrittenBytes;
+    },
     connected() {
       if (role !== 'active' || state !== 'waiting') return;
       wrote = false;
-      bound();
+      state = 'bound';
+      emit({ kind: 'bound' });
       sender.open();
       if (!wrote) sender.bind();
     },
@@ -148,6 +220,7 @@ export function msrpSession(options: SessionOptions): MsrpSession {
       if (state === 'ended') return;
       state = 'ended';
       sender.abort(reason);
+      receiver.end(reason);
       emit({ kind: 'lost', reason });
     },
     disconnected: lose,

@@ -59,6 +59,25 @@ export function equalMsrpUris(left: string, right: string): boolean {
   );
 }
 
+/**
+ * Whether `uri` names the session of `own`: its session-id decides, which is the secret, and scheme
+ * and transport must agree. Host and port may have been rewritten on the way (RFC 6714 §5). How
+ * long it takes tells nothing of where two ids of one length differ (RFC 4975 §14.1).
+ */
+export function namesSession(own: MsrpUri, uri: MsrpUri): boolean {
+  const [mine = '', theirs = ''] = [own.sessionId, uri.sessionId];
+  let differences = mine.length ^ theirs.length;
+  for (let at = 0; at < theirs.length; at++) {
+    differences |= theirs.charCodeAt(at) ^ mine.charCodeAt(at % Math.max(1, mine.length));
+  }
+  return (
+    differences === 0 &&
+    mine !== '' &&
+    own.scheme === uri.scheme &&
+    own.transport.toLowerCase() === uri.transport.toLowerCase()
+  );
+}
+
 /** Writes the URI; throws when the result would not read back, which is a programmer error. */
 export function renderMsrpUri(
   uri: Pick<MsrpUri, 'host' | 'port' | 'sessionId'> & Partial<MsrpUri>,

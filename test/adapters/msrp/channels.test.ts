@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { msrpChannels } from '../../../src/adapters/msrp/channels.ts';
+import { type MemorySink, memorySink } from '../../../src/wire/msrp/message-sink.ts';
+import type { IncomingMessage } from '../../../src/wire/msrp/session.ts';
 import { bind, closeEndpoints, endpoint, raw, text, uri } from './loopback.ts';
 
 afterEach(closeEndpoints);
@@ -25,8 +27,9 @@ it('what is recorded of the path of a peer names no session, and still opens it 
     localUri: answer,
     remotePath: [uri(server, sessionId)],
     on: {
-      message(message, respond) {
-        got.push(text(message.body));
+      begin: memorySink,
+      message({ sink, bytes }: IncomingMessage<MemorySink>, respond: (status: number) => void) {
+        got.push(text(sink.octets(bytes)));
         respond(200);
       },
     },

@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MsrpSignal } from '../../../src/adapters/msrp/endpoint.ts';
+import { type MemorySink, memorySink } from '../../../src/wire/msrp/message-sink.ts';
 import type { IncomingMessage } from '../../../src/wire/msrp/session.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
 import { bind, closeEndpoints, endpoint, raw, text, until, uri } from './loopback.ts';
@@ -11,14 +12,20 @@ const outgoing = (n: number, body: Uint8Array = Buffer.from(`message ${n}`)) => 
   ...{ key: `${n}`, messageId: `m${n}.id`, contentType: 'text/plain', body },
 });
 
+type Incoming = IncomingMessage<MemorySink>;
+type Answer = (status: number) => void;
+
+const bodyOf = ({ sink, bytes }: Incoming) => sink.octets(bytes);
+
 /** A server with a push session towards a client that waits for it. */
 async function pair(options: { host?: string; answer?: (n: number) => number } = {}) {
   const listen = { host: options.host ?? '127.0.0.1', port: 0 };
   const [server, client] = [await endpoint({ listen }), await endpoint({ listen })];
-  const got: IncomingMessage[] = [];
+  const got: Incoming[] = [];
   const paths = { server: uri(server, 'p7k2m4qx9w'), client: uri(client, '2s93i9ek2a') };
   const on = {
-    message(message: IncomingMessage, answer: (status: number) => void) {
+    begin: memorySink,
+    message(message: Incoming, answer: Answer) {
       got.push(message);
       answer(options.answer?.(got.length) ?? 200);
     },
@@ -36,7 +43,7 @@ describe('two endpoints over loopback', () => {
     const sent = Array.from({ length: 100 }, (_, n) => outgoing(n));
     const outcomes = await Promise.all(sent.map((each) => push.send(each)));
     expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['acknowledged']));
-    expect(got.map(({ body }) => text(body))).toEqual(sent.map(({ body }) => text(body)));
+    expect(got.map((each) => text(bodyOf(each)))).toEqual(sent.map(({ body }) => text(body)));
   });
 
   it('the client connects, and the server pushes over that connection', async () => {
@@ -55,8 +62,8 @@ describe('two endpoints over loopback', () => {
     const push = server.connectSession({ localUri: paths.server, remotePath: [paths.client] });
     const body = new Uint8Array(1024 * 1024).map((_, i) => (i * 7919) % 251);
     expect(await push.send(outgoing(1, body))).toEqual({ outcome: 'acknowledged' });
-    expect(Buffer.compare(Buffer.from(got[0]?.body ?? []), body)).toBe(0);
-    expect(got[0]?.chunks).toHaveLength(16);
+    expect(got.map((each) => Buffer.compare(bodyOf(each), body))).toEqual([0]);
+    expect(got[0]?.chunks).toBe(16);
   });
 
   it('a refused message fails, the others pass', async () => {
@@ -85,7 +92,8 @@ describe('two endpoints over loopback', () => {
     const { server, client, paths } = await pair();
     const arrived: ((status: number) => void)[] = [];
     const on = {
-      message: (_: IncomingMessage, answer: (status: number) => void) => arrived.push(answer),
+      begin: memorySink,
+      message: (_: Incoming, answer: Answer) => arrived.push(answer),
     };
     const receiver = client.acceptSession({
       ...{ localUri: paths.client, remotePath: [paths.server], on },
@@ -103,7 +111,8 @@ describe('two endpoints over loopback', () => {
     const { server, client, paths } = await pair();
     let closed: Promise<void> | undefined;
     const on = {
-      message(_: IncomingMessage, answer: (status: number) => void) {
+      begin: memorySink,
+      message(_: Incoming, answer: Answer) {
         answer(200);
         closed ??= client.close();
       },
@@ -119,7 +128,10 @@ describe('two endpoints over loopback', () => {
     const journal = (signal: MsrpSignal) => signals.push(signal);
     const [server, client] = [await endpoint({ journal }), await endpoint()];
     const paths = { server: uri(server, 'p7k2m4qx9w'), client: uri(client, '2s93i9ek2a') };
-    const on = { message: (_: IncomingMessage, answer: (status: number) => void) => answer(200) };
+    const on = {
+      begin: memorySink,
+      message: (_: Incoming, answer: Answer) => answer(200),
+    };
     client.acceptSession({ localUri: paths.client, remotePath: [paths.server], on });
     const push = server.connectSession({ localUri: paths.server, remotePath: [paths.client] });
     await push.send(outgoing(1));
@@ -163,7 +175,8 @@ describe('what goes wrong', () => {
     const { server, client, paths } = await pair();
     let count = 0;
     const on = {
-      message(_: IncomingMessage, answer: (status: number) => void) {
+      begin: memorySink,
+      message(_: Incoming, answer: Answer) {
         if (++count <= 2) answer(200);
         else receiver.session.disconnected('cut');
       },

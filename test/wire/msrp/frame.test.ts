@@ -7,7 +7,7 @@ import {
   type MsrpRequest,
   msrpFramer,
 } from '../../../src/wire/msrp/frame.ts';
-import { MSRP_LIMITS } from '../../../src/wire/msrp/limits.ts';
+import { MSRP_LIMITS, type MsrpLimits } from '../../../src/wire/msrp/limits.ts';
 import {
   joinOctets,
   renderReport,
@@ -21,7 +21,11 @@ const octets = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('latin1');
 
 function read(...chunks: readonly Uint8Array[]): readonly FrameEvent[] {
-  const framer = msrpFramer();
+  return readWith(MSRP_LIMITS, chunks);
+}
+
+function readWith(limits: MsrpLimits, chunks: readonly Uint8Array[]): readonly FrameEvent[] {
+  const framer = msrpFramer(limits);
   return chunks.flatMap((chunk) => [...framer.push(chunk)]);
 }
 
@@ -131,19 +135,30 @@ const sendFrame = ident.chain((tid) =>
       requiredKeys: ['tid', 'toPath', 'fromPath', 'contentType', 'body', 'flag'],
     },
   ),
-) as fc.Arbitrary<Parameters<typeof renderSend>[0]>;
+) as fc.Arbitrary<Parameters<typeof renderSend>[0] & { readonly body: Uint8Array }>;
 
 function cut(bytes: Uint8Array, points: readonly number[]): readonly Uint8Array[] {
   const at = [0, ...points.map((n) => n % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   return at.slice(1).map((end, i) => bytes.slice(at[i], end));
 }
 
+/** What is the same however the octets were split: the pieces of a body are joined. */
 function bare(events: readonly FrameEvent[]): unknown {
-  return events.map((event) =>
-    event.kind === 'frame'
-      ? { ...event.frame, octets: text(event.frame.octets) }
-      : { reason: event.reason, fatal: event.fatal },
-  );
+  const told: unknown[] = [];
+  let body: string | undefined;
+  for (const event of events) {
+    if (event.kind === 'piece') {
+      expect(event.octets.length).toBeGreaterThan(0);
+      body = (body ?? '') + text(event.octets);
+      continue;
+    }
+    if (body !== undefined) told.push({ body });
+    body = undefined;
+    if (event.kind === 'frame') told.push({ ...event.frame, octets: text(event.frame.octets) });
+    else if (event.kind === 'refusal') told.push({ reason: event.reason, fatal: event.fatal });
+    else told.push({ ...event, octets: text(event.octets) });
+  }
+  return body === undefined ? told : [...told, { body }];
 }
 
 describe('properties', () => {
@@ -188,6 +203,29 @@ describe('properties', () => {
         expect(read(bytes)).toHaveLength(frames.length);
       }),
       { seed, numRuns: 150 },
+    );
+  });
+
+  it('any split gives the same, also where bodies come in pieces', () => {
+    const frames = fc.array(sendFrame, { minLength: 1, maxLength: 5 });
+    const limits = fc.nat({ max: 60 }).map((bytes) => ({ ...MSRP_LIMITS, wholeBytesMax: bytes }));
+    fc.assert(
+      fc.property(
+        frames,
+        limits,
+        fc.array(fc.nat()),
+        fc.nat({ max: 50 }),
+        (sent, most, at, lost) => {
+          const whole = joinOctets(sent.flatMap(renderSend));
+          // A connection may die anywhere.
+          const bytes = whole.subarray(0, whole.length - lost);
+          const once = bare(readWith(most, [bytes]));
+          expect(bare(readWith(most, cut(bytes, at)))).toEqual(once);
+          const drip = [...bytes].map((octet) => Uint8Array.of(octet));
+          expect(bare(readWith(most, drip))).toEqual(once);
+        },
+      ),
+      { seed, numRuns: 300 },
     );
   });
 
@@ -259,24 +297,66 @@ describe('what a frame may be', () => {
     expect(events[0]).toMatchObject({ fatal: false });
   });
 
-  it('a refused request can be answered 400, an oversized chunk 413', () => {
-    const framer = msrpFramer({ ...MSRP_LIMITS, chunkBytesMax: 100 });
-    const tail = '\r\n-------abcd1234$\r\n';
-    const long = octets(send(`Content-Type: a/b\r\n\r\n${'x'.repeat(5000)}${tail}`));
-    const [tooLong, next, ...rest] = [
-      ...framer.push(long),
-      ...framer.push(octets(send(`Byte-Range: x${tail}`))),
-    ];
-    expect(tooLong).toMatchObject({ answer: { status: 413, tid: 'abcd1234' }, fatal: false });
-    expect(next).toMatchObject({ answer: { status: 400, tid: 'abcd1234' }, fatal: false });
+  it('a refused request can be answered 400', () => {
+    const framer = msrpFramer();
+    const [event, ...rest] = framer.push(octets(send('Byte-Range: x\r\n-------abcd1234$\r\n')));
+    expect(event).toMatchObject({ answer: { status: 400, tid: 'abcd1234' }, fatal: false });
     expect(rest).toEqual([]);
     expect(framer.pending).toBe(0);
   });
+});
 
-  it('an oversized chunk is not kept while it comes in', () => {
-    const framer = msrpFramer({ ...MSRP_LIMITS, chunkBytesMax: 1000 });
-    framer.push(octets(send('Content-Type: a/b\r\n\r\n')));
-    for (let i = 0; i < 100; i++) framer.push(new Uint8Array(1000));
-    expect(framer.pending).toBeLessThan(2000);
+describe('a body that is too long to be held', () => {
+  const limits = { ...MSRP_LIMITS, wholeBytesMax: 100 };
+  const head = send('Content-Type: a/b\r\n\r\n');
+  const chunk = (body: string, flag = '+') =>
+    octets(`${head}${body}\r\n-------abcd1234${flag}\r\n`);
+
+  it('comes in pieces, with what is around it as received', () => {
+    const [begun, piece, ended] = readWith(limits, [chunk('x'.repeat(101), '$')]);
+    expect(begun).toMatchObject({ kind: 'begun', head: { tid: 'abcd1234', contentType: 'a/b' } });
+    expect(begun?.kind === 'begun' && text(begun.octets)).toBe(head);
+    expect(piece?.kind === 'piece' && text(piece.octets)).toBe('x'.repeat(101));
+    expect(ended).toMatchObject({ kind: 'ended', flag: '$' });
+    expect(ended?.kind === 'ended' && text(ended.octets)).toBe('-------abcd1234$\r\n');
+  });
+
+  it('whatever the split, one that is short enough is a frame', () => {
+    const bytes = chunk('x'.repeat(100));
+    for (let at = 0; at <= bytes.length; at++) {
+      const events = readWith(limits, [bytes.subarray(0, at), bytes.subarray(at)]);
+      expect(events.map((event) => event.kind)).toEqual(['frame']);
+    }
+  });
+
+  it('is told of as it comes: nothing of it is held but what may begin its end-line', () => {
+    const framer = msrpFramer(limits);
+    framer.push(octets(`${head}${'x'.repeat(101)}`));
+    for (let i = 0; i < 100; i++) {
+      const piece = new Uint8Array(1000).fill(120);
+      expect(framer.push(piece).at(-1)).toEqual({ kind: 'piece', octets: piece });
+      expect(framer.pending).toBe(0);
+    }
+    framer.push(octets('\r\n-------abcd1234'));
+    expect(framer.pending).toBe(17);
+  });
+
+  it('is not copied, also when octets before it were held back', () => {
+    const framer = msrpFramer(limits);
+    framer.push(octets(`${head}${'x'.repeat(200)}\r\n----`));
+    const large = new Uint8Array(65_536).fill(120);
+    const pieces = framer.push(large);
+    const last = pieces.at(-1);
+    expect(pieces).toHaveLength(2);
+    expect(last?.kind === 'piece' && last.octets.buffer).toBe(large.buffer);
+  });
+
+  it('of another request than SEND is refused beyond 10240 octets [RFC 4975 §7.1]', () => {
+    const body = (bytes: number) =>
+      octets(`${head.replace('SEND', 'NICKNAME')}${'x'.repeat(bytes)}\r\n-------abcd1234$\r\n`);
+    const [refusal, next, ...rest] = read(body(10_241), body(10_240));
+    expect(refusal).toMatchObject({ answer: { status: 413, tid: 'abcd1234' }, fatal: false });
+    expect(next).toMatchObject({ kind: 'frame' });
+    expect(rest).toEqual([]);
   });
 });

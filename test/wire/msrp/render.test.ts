@@ -20,8 +20,17 @@ describe('rendering', () => {
     let calls = 0;
     const random = (n: number) => new Uint8Array(n).fill(calls++ === 0 ? 0 : 1);
     const inside = octets(`-------${'a'.repeat(16)}$`);
-    expect(tidOccurs('a'.repeat(16), inside)).toBe(true);
-    expect(freshTid(inside, random)).toBe('b'.repeat(16));
+    expect(tidOccurs('a'.repeat(16), [inside])).toBe(true);
+    expect(freshTid([inside], random)).toBe('b'.repeat(16));
+  });
+
+  it.each([1, 2, 7, 8, 22])('also when the body comes in parts of %i octets', (bytes) => {
+    const parts = (text: string) =>
+      Array.from({ length: Math.ceil(text.length / bytes) }, (_, i) =>
+        octets(text.slice(i * bytes, (i + 1) * bytes)),
+      );
+    expect(tidOccurs('abcd1234', parts('before-------abcd1234$ and more behind it'))).toBe(true);
+    expect(tidOccurs('abcd1234', parts('before------abcd1234$ and more behind it'))).toBe(false);
   });
 
   it('passes the body by reference', () => {

@@ -1,4 +1,5 @@
 import { type MsrpRequest, msrpFramer } from '../../../src/wire/msrp/frame.ts';
+import { type MemorySink, memorySink } from '../../../src/wire/msrp/message-sink.ts';
 import { joinOctets } from '../../../src/wire/msrp/render.ts';
 import {
   type MsrpSession,
@@ -17,27 +18,36 @@ const random = (n: number) => Uint8Array.from({ length: n }, (_, i) => (++serial
 /** One session, what it wrote and what it told. */
 export interface Side {
   readonly session: MsrpSession;
-  readonly events: SessionEvent[];
+  readonly events: SessionEvent<MemorySink>[];
   /** Start lines and end flags of what it wrote, oldest first. */
   readonly wrote: string[];
   readonly frames: MsrpRequest[];
   full: boolean;
   outcomes(): readonly string[];
-  peer(text: string): void;
+  /** Of the whole messages that came. */
+  bodies(): readonly string[];
+  peer(said: string | Uint8Array): void;
 }
 
-export function side(options: Partial<SessionOptions> & Pick<SessionOptions, 'clock'>): Side {
-  const [events, wrote, frames]: [SessionEvent[], string[], MsrpRequest[]] = [[], [], []];
-  const [own, incoming] = [msrpFramer(), msrpFramer()];
-  const session = msrpSession({
+export function side(
+  options: Partial<SessionOptions<MemorySink>> & Pick<SessionOptions, 'clock'>,
+): Side {
+  const [events, wrote, frames]: [SessionEvent<MemorySink>[], string[], MsrpRequest[]] = [
+    [],
+    [],
+    [],
+  ];
+  const [own, incoming] = [msrpFramer(), msrpFramer(options.limits)];
+  const session = msrpSession<MemorySink>({
     role: 'active',
     localUri: SERVER,
     remotePath: [CLIENT],
     random,
+    begin: () => memorySink(),
     emit: (event) => events.push(event),
     write(parts) {
       for (const event of own.push(joinOctets(parts))) {
-        if (event.kind !== 'frame') throw new Error(event.reason);
+        if (event.kind !== 'frame') throw new Error(`not one frame: ${event.kind}`);
         const { frame } = event;
         if (frame.kind === 'request') frames.push(frame);
         const what = frame.kind === 'request' ? frame.method : frame.status;
@@ -53,8 +63,15 @@ export function side(options: Partial<SessionOptions> & Pick<SessionOptions, 'cl
       events.flatMap((event) =>
         event.kind === 'outcome' ? [`${event.key} ${JSON.stringify(event.outcome)}`] : [],
       ),
-    peer(text) {
-      for (const event of incoming.push(octets(text))) session.receive(event);
+    bodies: () =>
+      events.flatMap((event) => {
+        if (event.kind !== 'completed') return [];
+        const { sink, bytes } = event.message;
+        return [new TextDecoder().decode(sink.octets(bytes))];
+      }),
+    peer(said) {
+      const came = typeof said === 'string' ? octets(said) : said;
+      for (const event of incoming.push(came)) session.receive(event);
     },
   };
   return made;
@@ -77,7 +94,7 @@ export const chunk = (tid: string, range: string, body: string, flag = '+') =>
 export const reports = (id: string, range: string, status: string) =>
   `MSRP rrrr REPORT\r\n${paths}Message-ID: ${id}\r\nByte-Range: ${range}\r\nStatus: ${status}\r\n-------rrrr$\r\n`;
 
-export function connected(options: Partial<SessionOptions> = {}): Side {
+export function connected(options: Partial<SessionOptions<MemorySink>> = {}): Side {
   const made = side({ clock: simulatedClock(), ...options });
   made.session.connected();
   return made;
