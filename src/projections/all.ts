@@ -2,6 +2,7 @@ import type { Projection } from '../engine/ports.ts';
 import { deliveries } from './deliveries.ts';
 import { deposits } from './deposits.ts';
 import { inFlight } from './in-flight.ts';
+import { largeMessages } from './large-messages.ts';
 import { registrations } from './registrations.ts';
 import { waitingMessages } from './waiting-messages.ts';
 
@@ -11,5 +12,6 @@ export const projections: readonly Projection[] = [
   deposits,
   deliveries,
   inFlight,
+  largeMessages,
   registrations,
 ];

@@ -7,6 +7,7 @@ import type { Position, Recorded } from '../engine/recorded.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type { DeliveryEvent } from '../machines/delivery/events.ts';
 import type {
+  LargeSource,
   MailboxEvent,
   MessageDeferredData,
   Priority,
@@ -28,6 +29,8 @@ export interface MessageRow {
   readonly kind: 'message' | 'large';
   /** Where its octets are: revision in the mailbox's stream, and position in the log. */
   readonly deferred: number;
+  /** Present: they are in the stream of the session that it came by, and in the blob store. */
+  readonly source?: LargeSource;
   readonly position: Position;
   /** Mailbox revision at which it became pushable: its place in the order of delivery. */
   readonly revision: number;
@@ -84,7 +87,7 @@ function expiryKey(account: string, id: string, expiresAt: number | undefined): 
 }
 
 function deferredChanges(event: Recorded, account: string, data: MessageDeferredData): Change[] {
-  const { id, kind, bytes, priority, expiresAt, held } = data;
+  const { id, kind, bytes, priority, expiresAt, held, source } = data;
   const row: MessageRow = {
     account,
     state: held ? 'held' : 'waiting',
@@ -97,6 +100,7 @@ function deferredChanges(event: Recorded, account: string, data: MessageDeferred
     attempts: 0,
     ...(priority === undefined ? {} : { priority }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(source === undefined ? {} : { source }),
   };
   const changes = [
     put(messageView, id, row),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { phase } from '../../src/engine/decide.ts';
 import { deliveryMachine } from '../../src/machines/delivery/machine.ts';
+import { depositMachine } from '../../src/machines/deposit/machine.ts';
 import { mailboxMachine } from '../../src/machines/mailbox/machine.ts';
 import { chartPage, edgesOf, phasePage, rowsOf } from '../controls/diagram.ts';
 
@@ -27,6 +28,7 @@ const clauses = Object.entries(CATALOGUE).flatMap(([family, count]) =>
 describe.each([
   ['mailbox', mailboxMachine],
   ['delivery', deliveryMachine],
+  ['deposit', depositMachine],
 ])('the page of the %s chart', (name, machine) => {
   it('shows the chart as it is', async () => {
     await expect(chartPage(machine)).toMatchFileSnapshot(`../../docs/machines/${name}.md`);

@@ -123,6 +123,7 @@ export const pushMessages = {
     through: context.through,
     ...(context.maxSize === null ? {} : { maxSize: context.maxSize }),
     ...(context.encapsulation === null ? {} : { encapsulation: context.encapsulation }),
+    ...(context.refusesLarge ? { refusesLarge: true as const } : {}),
   }),
 } as const;
 
@@ -214,11 +215,17 @@ export const cancelInvite = {
   }),
 } as const;
 
+/** What only another client would take waits for the next registration, as after a 488. */
+function completion({ setbacks, notAcceptable }: DeliveryContext): DeliveryCause {
+  if (setbacks === 0) return 'completed';
+  return setbacks === notAcceptable ? 'notAcceptable' : 'completedWithFailures';
+}
+
 export const reportDelivery = {
   type: 'reportDelivery',
   params: ({ context }: Scope): Params<'reportDelivery'> => ({
     account: context.account,
-    cause: context.cause ?? (context.setbacks > 0 ? 'completedWithFailures' : 'completed'),
+    cause: context.cause ?? completion(context),
     ...(context.status === null ? {} : { status: context.status }),
     ...(context.retryAfterMs === null ? {} : { retryAfterMs: context.retryAfterMs }),
     ...(context.unconfirmed === null ? {} : { unconfirmed: context.unconfirmed }),

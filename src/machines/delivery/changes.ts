@@ -61,6 +61,7 @@ export function confirm({ context, event }: Scope): Change {
     allow: data.allow ?? early?.allow ?? null,
     maxSize: (answer.acceptable && answer.maxSize) || null,
     encapsulation: (answer.acceptable && answer.encapsulation) || null,
+    refusesLarge: answer.acceptable && answer.refusesLarge === true,
     inviteDueAt: null,
     unconfirmed: false,
   };
@@ -136,6 +137,7 @@ export function fail({ context, event }: Scope): Change {
     // Expiry takes an overdue message away by itself; any other failure would be tried again at
     // once and for ever.
     setbacks: context.setbacks + (data.reason === 'expired' ? 0 : 1),
+    notAcceptable: context.notAcceptable + (data.notAcceptable ? 1 : 0),
     acknowledged: context.acknowledged - (data.takesBack ? 1 : 0),
   };
 }

@@ -30,6 +30,7 @@ export interface DeliveryContext {
   /** What the answer allows: octets of a body, and the form of the messages. */
   readonly maxSize: number | null;
   readonly encapsulation: 'sipfrag' | null;
+  readonly refusesLarge: boolean;
   /** CSeq number of our last request in the dialog. */
   readonly cseq: number;
   readonly sessionExpiresSeconds: number | null;
@@ -47,6 +48,8 @@ export interface DeliveryContext {
   /** Outcomes other than acknowledged; after one of the `setbacks` the next delivery must pause. */
   readonly failed: number;
   readonly setbacks: number;
+  /** Those of the setbacks that this client would meet again, since it takes no such message. */
+  readonly notAcceptable: number;
   /** Our last BYE or CANCEL was not answered in time; null: none was sent, nothing is known. */
   readonly unconfirmed: boolean | null;
   /** When each running timer is due; what fires with another `dueAt` is stale. */
@@ -80,6 +83,7 @@ export const initialContext: DeliveryContext = {
   challenged: unchallenged,
   maxSize: null,
   encapsulation: null,
+  refusesLarge: false,
   cseq: 1,
   sessionExpiresSeconds: null,
   refreshes: false,
@@ -91,6 +95,7 @@ export const initialContext: DeliveryContext = {
   acknowledged: 0,
   failed: 0,
   setbacks: 0,
+  notAcceptable: 0,
   unconfirmed: null,
   inviteDueAt: null,
   graceDueAt: null,

@@ -87,6 +87,8 @@ export type DeliveryEffect =
         /** `a=max-size` of the client, in octets of a body. */
         readonly maxSize?: number;
         readonly encapsulation?: 'sipfrag';
+        /** The client takes no Large message. */
+        readonly refusesLarge?: true;
       };
     }
   | { name: 'closeChannel'; params: Record<string, never> }

@@ -2,6 +2,7 @@
  * NOTE: these names and shapes are on disk for ever. They change only by an upcaster and a decision
  * record. All times are epoch milliseconds.
  */
+import type { LargeSource } from '../mailbox/events.ts';
 
 export interface DeliveryOpenedData {
   readonly account: string;
@@ -23,6 +24,8 @@ export type Answer =
       readonly acceptWrappedTypes: readonly string[];
       /** Present: the client takes message/sipfrag alone (A-22). */
       readonly encapsulation?: 'sipfrag';
+      /** Present: the client takes no message/msrp, so no Large message (A-34). */
+      readonly refusesLarge?: true;
     }
   | { readonly acceptable: false; readonly reason: string };
 
@@ -76,6 +79,8 @@ export interface PushedMessage {
   readonly revision: number;
   readonly bytes: number;
   readonly expiresAt?: number;
+  /** Of a Large message. */
+  readonly source?: LargeSource;
 }
 
 export interface SnapshotData {
@@ -92,6 +97,8 @@ export interface PushFailedData extends PushedMessage {
   readonly status?: number;
   /** Counts towards `push.maxAttempts` (A-31). */
   readonly attempt: boolean;
+  /** Present and true: this client does not take such a message at all (A-34). */
+  readonly notAcceptable?: boolean;
   /** It was acknowledged before in this delivery: the acknowledgement is taken back. */
   readonly takesBack?: boolean;
 }

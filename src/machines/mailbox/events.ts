@@ -50,8 +50,21 @@ export interface MessageDeferredData {
    * would meet the same, so it comes after a pause, or with the next registration.
    */
   readonly unreachable?: boolean;
-  /** Digest of (account, Call-ID, From-tag, CSeq number): one deposit is stored once. */
+  /**
+   * What it is stored once for: digest of (account, Call-ID, From-tag, CSeq number) of a MESSAGE, of
+   * (deposit, MSRP Message-ID) of a Large message.
+   */
   readonly deposit: string;
+  /** Of a Large message: where its octets are. */
+  readonly source?: LargeSource;
+}
+
+/** The session that a Large message came by, and the revision of its MessageCompleted there. */
+export interface LargeSource {
+  readonly deposit: string;
+  readonly revision: number;
+  /** SHA-256 of the body, when that is in the blob store. */
+  readonly blob?: string;
 }
 
 export interface RegistrationData {
@@ -73,6 +86,7 @@ export interface RemovalData {
   readonly from: 'waiting' | 'held' | 'parked';
   readonly bytes: number;
   readonly expiresAt?: number;
+  readonly source?: LargeSource;
 }
 
 /** What the view says about expiry after this event. */
@@ -128,5 +142,7 @@ export type MailboxEvent =
         /** Where it was until now. */
         readonly from: 'held' | 'parked';
         readonly by: string;
+        /** Of a Large message whose session has ended. */
+        readonly source?: LargeSource;
       };
     };
