@@ -15,6 +15,8 @@ export interface LargeOffer {
 export interface LargeModeOptions {
   /** `large.acceptUntagged`: take a one-way offer for a message even without the tag. */
   readonly acceptUntagged: boolean;
+  /** `large.lateOffer`: take an INVITE without an offer, and make one in the 2xx (A-02). */
+  readonly lateOffer: boolean;
 }
 
 /** `rule`: which of the four of the design decided. */
@@ -29,17 +31,22 @@ const LARGE_SERVICE = 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg';
 
 /**
  * Whether an INVITE asks for a session that carries one Large message, the only session that can be
- * deferred (OMA SIMPLE IM 9.1.1.2, IM-11.3.2.2-1). `offer` is `undefined` when the INVITE has no SDP
- * or none with an MSRP line. Refused: 488 without usable MSRP, 480 for a chat, conference or file.
+ * deferred (OMA SIMPLE IM 9.1.1.2, IM-11.3.2.2-1). `offer` is `undefined` when the INVITE has no
+ * usable MSRP line; one without a body may get an offer of ours. Refused: 488 without usable MSRP, or
+ * when nothing would come by it; 480 for a chat, conference or file.
  */
 export function isLargeMode(
   invite: SipMessage,
   offer: LargeOffer | undefined,
-  { acceptUntagged }: LargeModeOptions,
+  { acceptUntagged, lateOffer }: LargeModeOptions,
 ): LargeMode {
+  if (invite.body.length === 0 && lateOffer && isTagged(invite)) {
+    return { verdict: 'yes', rule: 2 };
+  }
   if (offer === undefined || offer.port === 0 || !/^TCP\/(?:TLS\/)?MSRP$/i.test(offer.protocol)) {
     return { verdict: 'no', rule: 1, status: 488 };
   }
+  if (!/^send/.test(offer.direction)) return { verdict: 'no', rule: 1, status: 488 };
   if (isTagged(invite)) return { verdict: 'yes', rule: 2 };
   const isOneWay = offer.direction === 'sendonly' && offer.fileSelector === undefined;
   if (acceptUntagged && isOneWay && !contactHas(invite, 'isfocus')) {

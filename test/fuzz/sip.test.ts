@@ -123,7 +123,7 @@ function again(octets: Uint8Array): SipMessage {
 function takeRequest(request: SipMessage): void {
   again(renderResponse(request, SOURCE, { status: 200, toTag: 't', recordRoute: 'copied' }));
   again(withoutHeaders(request, (name) => name === 'p-asserted-identity'));
-  isLargeMode(request, undefined, { acceptUntagged: true });
+  isLargeMode(request, undefined, { acceptUntagged: true, lateOffer: true });
   const evidence = { protocol: 'sip', transport: 'udp', local: 'l', remote: 'r' } as const;
   const stamp = { account: 'sip:a@b', at: 1, id: '1@h', digest: hostDigest, evidence };
   depositOf(request, stamp);

@@ -33,7 +33,7 @@ function parsed(octets: Uint8Array) {
 
 const oneWay: LargeOffer = { port: 8493, protocol: 'TCP/MSRP', direction: 'sendonly' };
 const chat: LargeOffer = { ...oneWay, direction: 'sendrecv' };
-const untagged = { acceptUntagged: true };
+const untagged = { acceptUntagged: true, lateOffer: false };
 
 describe('Large Message mode [IM-11.3.2.2-1]', () => {
   it.skipIf(!present)(`the INVITE of the worked example is one${skipped}`, () => {
@@ -54,7 +54,9 @@ describe('Large Message mode [IM-11.3.2.2-1]', () => {
 
   it('a one-way MSRP offer to somebody offline can only be a message, unless configured away', () => {
     expect(isLargeMode(invite(), oneWay, untagged)).toEqual({ verdict: 'yes', rule: 3 });
-    expect(isLargeMode(invite(), oneWay, { acceptUntagged: false })).toMatchObject({ status: 480 });
+    expect(
+      isLargeMode(invite(), oneWay, { acceptUntagged: false, lateOffer: false }),
+    ).toMatchObject({ status: 480 });
   });
 
   it.each([
@@ -78,5 +80,21 @@ describe('Large Message mode [IM-11.3.2.2-1]', () => {
   ])('%s is answered 488, tagged or not', (_what, offer) => {
     const tagged = invite('Contact: <sip:b@c>;+g.oma.sip-im.large-message');
     expect(isLargeMode(tagged, offer, untagged)).toEqual({ verdict: 'no', rule: 1, status: 488 });
+  });
+
+  it('an offer by which nothing would come is answered 488, tagged or not (A-02)', () => {
+    const tagged = invite('Contact: <sip:b@c>;+g.oma.sip-im.large-message');
+    for (const direction of ['recvonly', 'inactive']) {
+      const judged = isLargeMode(tagged, { ...oneWay, direction }, untagged);
+      expect(judged).toEqual({ verdict: 'no', rule: 1, status: 488 });
+    }
+  });
+
+  it('an INVITE without an offer is taken when it is tagged, and one may come later (A-02)', () => {
+    const late = { acceptUntagged: true, lateOffer: true };
+    const tagged = invite('Contact: <sip:b@c>;+g.oma.sip-im.large-message');
+    expect(isLargeMode(tagged, undefined, late)).toEqual({ verdict: 'yes', rule: 2 });
+    expect(isLargeMode(invite(), undefined, late)).toMatchObject({ verdict: 'no', status: 488 });
+    expect(isLargeMode(tagged, undefined, untagged)).toMatchObject({ verdict: 'no', status: 488 });
   });
 });

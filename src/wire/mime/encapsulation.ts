@@ -51,8 +51,11 @@ const NETWORK_HEADERS: ReadonlySet<string> = new Set([
   'authorization',
 ]);
 
-const TRANSFER: PartHeader = ['Content-Transfer-Encoding', 'binary'];
-const SIPFRAG: readonly PartHeader[] = [['Content-Type', 'message/sipfrag;version=2.0'], TRANSFER];
+export const TRANSFER: PartHeader = ['Content-Transfer-Encoding', 'binary'];
+export const SIPFRAG: readonly PartHeader[] = [
+  ['Content-Type', 'message/sipfrag;version=2.0'],
+  TRANSFER,
+];
 const SIP: readonly PartHeader[] = [['Content-Type', 'message/sip;version=2.0'], TRANSFER];
 
 /**

@@ -46,27 +46,38 @@ const CRLF = encoder.encode('\r\n');
  * part, or a header would break its line: the caller chose them, so that is a mistake in a program.
  */
 export function renderMultipart(parts: readonly Part[], boundary: string): Uint8Array {
-  if (!BOUNDARY.test(boundary)) throw new Error(`not a multipart boundary: ${boundary}`);
   const delimiter = needle(encoder.encode(`--${boundary}`));
   const pieces: Uint8Array[] = [];
   for (const part of parts) {
-    let head = `--${boundary}\r\n`;
-    for (const [name, value] of part.headers) {
-      if (!HEADER_NAME.test(name) || LINE_BREAKS.test(value)) {
-        throw new Error(`part header ${JSON.stringify(name)} would break its line`);
-      }
-      head += `${name}: ${value}\r\n`;
-    }
-    if (
-      delimiter.find(part.body, 0, part.body.length) !== -1 ||
-      head.indexOf(`--${boundary}`, 2) !== -1
-    ) {
+    const head = partHead(part.headers, boundary);
+    if (delimiter.find(part.body, 0, part.body.length) !== -1) {
       throw new Error(`boundary ${boundary} occurs in a part: choose another`);
     }
-    pieces.push(encoder.encode(`${head}\r\n`), part.body, CRLF);
+    pieces.push(head, part.body, CRLF);
   }
-  pieces.push(encoder.encode(`--${boundary}--\r\n`));
+  pieces.push(closingDelimiter(boundary));
   return joinOctets(pieces);
+}
+
+/** The delimiter before a part, its headers and the empty line; throws as `renderMultipart`. */
+export function partHead(headers: readonly PartHeader[], boundary: string): Uint8Array {
+  if (!BOUNDARY.test(boundary)) throw new Error(`not a multipart boundary: ${boundary}`);
+  let head = `--${boundary}\r\n`;
+  for (const [name, value] of headers) {
+    if (!HEADER_NAME.test(name) || LINE_BREAKS.test(value)) {
+      throw new Error(`part header ${JSON.stringify(name)} would break its line`);
+    }
+    head += `${name}: ${value}\r\n`;
+  }
+  if (head.indexOf(`--${boundary}`, 2) !== -1) {
+    throw new Error(`boundary ${boundary} occurs in a part: choose another`);
+  }
+  return encoder.encode(`${head}\r\n`);
+}
+
+/** Behind the CRLF that ends the last part. */
+export function closingDelimiter(boundary: string): Uint8Array {
+  return encoder.encode(`--${boundary}--\r\n`);
 }
 
 /**

@@ -40,9 +40,11 @@ export function relevantHeaders(
     readonly receivedAt: number;
     readonly dateSource: 'original' | 'received';
     readonly withholdsIdentity: boolean;
+    /** What stands in for a Date that the sender did not write; absent: `receivedAt`. */
+    readonly dateMs?: number;
   },
 ): Uint8Array {
-  const { receivedAt, dateSource, withholdsIdentity } = options;
+  const { receivedAt, dateSource, withholdsIdentity, dateMs = receivedAt } = options;
   const pieces: Uint8Array[] = [];
   for (const { name, label } of RELEVANT_HEADERS) {
     if (name === IDENTITY && withholdsIdentity) continue;
@@ -55,7 +57,7 @@ export function relevantHeaders(
       }
     }
     if (name === 'date' && !found) {
-      pieces.push(label, encoder.encode(renderSipDate(receivedAt)), CRLF);
+      pieces.push(label, encoder.encode(renderSipDate(dateMs)), CRLF);
     }
   }
   pieces.push(TIMESTAMP, encoder.encode(renderTimestamp(receivedAt)), CRLF);

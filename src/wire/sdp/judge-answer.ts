@@ -12,6 +12,8 @@ export type Answer =
       readonly acceptWrappedTypes: readonly string[];
       /** Present: message/sip is in neither list, so the fragment form is used. */
       readonly encapsulation?: 'sipfrag';
+      /** Present: message/msrp is in neither list, so no Large message is sent. */
+      readonly refusesLarge?: true;
     }
   | { readonly acceptable: false; readonly reason: string };
 
@@ -48,6 +50,7 @@ export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answe
     acceptTypes,
     acceptWrappedTypes,
     ...(accepts(either, 'message/sip') ? {} : { encapsulation: 'sipfrag' }),
+    ...(accepts(either, 'message/msrp') ? {} : { refusesLarge: true }),
   };
 }
 

@@ -30,6 +30,8 @@ export interface MsrpMedia {
   /** From `c=`; to be used only under CEMA, the path names the address otherwise. */
   readonly connectionAddress?: string;
   readonly msrpCema: boolean;
+  /** `a=fingerprint` of the peer's certificate, of the media, else of the session (RFC 4572 §5). */
+  readonly fingerprint?: string;
   /** RFC 5547: present in a file transfer. */
   readonly fileSelector?: string;
   readonly fileTransferId?: string;
@@ -89,6 +91,7 @@ function read(sdp: SessionDescription): MsrpMediaParsed {
   const setup = setupOf(media.setup ?? sdp.setup);
   const maxSize = /^\d{1,15}$/.exec(attribute('max-size') ?? '')?.[0];
   const connectionAddress = media.connection?.ip ?? sdp.connection?.ip;
+  const { type, hash } = media.fingerprint ?? sdp.fingerprint ?? {};
   const fileSelector = attribute('file-selector');
   const fileTransferId = attribute('file-transfer-id');
   return {
@@ -104,6 +107,7 @@ function read(sdp: SessionDescription): MsrpMediaParsed {
       ...(maxSize === undefined ? {} : { maxSize: Number(maxSize) }),
       ...(connectionAddress === undefined ? {} : { connectionAddress: String(connectionAddress) }),
       msrpCema: attribute('msrp-cema') !== undefined,
+      ...(type === undefined || hash === undefined ? {} : { fingerprint: `${type} ${hash}` }),
       ...(fileSelector === undefined ? {} : { fileSelector }),
       ...(fileTransferId === undefined ? {} : { fileTransferId }),
       lines,

@@ -18,6 +18,8 @@ export interface MsrpDescription {
   readonly acceptWrappedTypes?: readonly string[];
   /** Octets of a complete message. */
   readonly maxSize?: number;
+  /** Present: over TLS, with a certificate of this `a=fingerprint` (RFC 4572 §5, RFC 4975 §14.4). */
+  readonly fingerprint?: string;
 }
 
 export interface MsrpAnswer extends MsrpDescription {
@@ -37,6 +39,11 @@ export function renderOffer(offer: MsrpDescription): Uint8Array {
   });
 }
 
+/** The offer of a store to a sender whose INVITE had none: receive only. */
+export function renderReceivingOffer(offer: MsrpDescription): Uint8Array {
+  return render({ direction: 'recvonly', acceptTypes: ['*'], ...offer, setup: 'actpass' });
+}
+
 /** The answer of a store: receive only, whatever the type. */
 export function renderAnswer(answer: MsrpAnswer): Uint8Array {
   return render({ direction: 'recvonly', acceptTypes: ['*'], ...answer });
@@ -49,10 +56,11 @@ type Complete = MsrpDescription & {
 
 function render(sdp: Complete): Uint8Array {
   const { host, port, sessionId, originId, acceptTypes = [], acceptWrappedTypes = [] } = sdp;
+  const { fingerprint } = sdp;
   const address = `IN ${host.includes(':') ? 'IP6' : 'IP4'} ${host}`;
   const user = sdp.originUser ?? 'im-store';
   const media = [
-    `m=message ${port} TCP/MSRP *`,
+    `m=message ${port} ${fingerprint === undefined ? 'TCP/MSRP' : 'TCP/TLS/MSRP'} *`,
     `a=${sdp.direction ?? 'sendrecv'}`,
     `a=accept-types:${acceptTypes.join(' ')}`,
     ...(acceptWrappedTypes.length > 0
@@ -60,7 +68,8 @@ function render(sdp: Complete): Uint8Array {
       : []),
     `a=setup:${sdp.setup}`,
     ...(sdp.maxSize === undefined ? [] : [`a=max-size:${sdp.maxSize}`]),
-    `a=path:${renderMsrpUri({ host, port, sessionId })}`,
+    ...(fingerprint === undefined ? [] : [`a=fingerprint:${fingerprint}`]),
+    `a=path:${renderMsrpUri({ ...(fingerprint === undefined ? {} : { scheme: 'msrps' }), host, port, sessionId })}`,
   ];
   const { lines = [], index = 0 } = sdp.offered ?? {};
   const rejected = lines.map(({ type, protocol, formats }) => `m=${type} 0 ${protocol} ${formats}`);

@@ -48,6 +48,28 @@ export function dialogFrom2xx(request: SipMessage, response: SipMessage): Dialog
   };
 }
 
+/**
+ * The dialog that our 2xx to an INVITE makes (RFC 3261 §12.1.1); `undefined`: the INVITE has no
+ * Contact that a request could be sent to.
+ */
+export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog | undefined {
+  const remoteTarget = contactUri(invite);
+  if (remoteTarget === undefined) return undefined;
+  const remote = invite.first('from') ?? '';
+  return {
+    role: 'uas',
+    callId: invite.first('call-id') ?? '',
+    local: `${invite.first('to') ?? ''};tag=${localTag}`,
+    remote,
+    localTag,
+    remoteTag: tagOf(remote),
+    remoteTarget,
+    routeSet: recordRoutes(invite),
+    localCseq: null,
+    remoteCseq: cseqNumber(invite),
+  };
+}
+
 export interface DialogRequest {
   readonly method: string;
   /** The next number is `(dialog.localCseq ?? 0) + 1`; ACK takes that of its INVITE. */
