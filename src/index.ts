@@ -20,10 +20,14 @@ export {
   createDeferral,
   type Deferral,
   type DeferralOptions,
-  type SipEffects,
-  type Transports,
 } from './deferral/deferral.ts';
 export { type Deposit, depositOf } from './deferral/deposit.ts';
+export type {
+  AbortedMessage,
+  DepositCallbacks,
+  DepositChannels,
+  ReceivedMessage,
+} from './deferral/deposit-channel.ts';
 export { lastMessageId, messageIds } from './deferral/message-id.ts';
 export {
   type ContactChange,
@@ -32,6 +36,7 @@ export {
   registrationOf,
 } from './deferral/registration.ts';
 export { type JournalMode, openSignals, type Signals } from './deferral/signals.ts';
+export type { DepositTransports, SipEffects, Transports } from './deferral/transports.ts';
 export {
   type Chart,
   type Decision,
@@ -46,6 +51,9 @@ export type { Input, Outcome, Reply, Submit } from './engine/input.ts';
 export type {
   Append,
   AppendOptions,
+  BlobReader,
+  BlobStore,
+  BlobWriter,
   Change,
   Clock,
   Digest,
@@ -56,6 +64,7 @@ export type {
   Identifiers,
   Projection,
   Range,
+  Sealed,
   View,
   ViewStore,
   Views,
@@ -71,6 +80,8 @@ export type {
 export { parseStreamName, streamName } from './engine/stream-name.ts';
 export type { ChannelEnd, DeliveryEffect, PushDialog } from './machines/delivery/effects.ts';
 export type { DeliveryEvent } from './machines/delivery/events.ts';
+export type { DepositEffect } from './machines/deposit/effects.ts';
+export type { DepositEvent, SenderEnd } from './machines/deposit/events.ts';
 export type { MailboxEffect } from './machines/mailbox/effects.ts';
 export type { MailboxEvent } from './machines/mailbox/events.ts';
 export { projections } from './projections/all.ts';

@@ -29,6 +29,10 @@ export function mailboxStream(account: string): string {
   return streamName('mailbox', account);
 }
 
+export function depositStream(deposit: string): string {
+  return streamName('deposit', deposit);
+}
+
 export function deliveryStream(delivery: string): string {
   return streamName('delivery', delivery);
 }

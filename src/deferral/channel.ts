@@ -16,17 +16,20 @@ export interface ChannelOffer {
   readonly host: string;
   readonly port: number;
   readonly sessionId: string;
+  /** Present: over TLS, with a certificate of this fingerprint (RFC 4572 §5). */
+  readonly fingerprint?: string;
 }
 
 export interface Channels {
   /** Announces the session of this delivery; its id is unguessable (REF-4975-7). */
   offer(delivery: string): ChannelOffer;
   /**
-   * Keeps the peer's path of this delivery in the process and returns the form of it that may be
+   * Keeps the peer's path of this delivery, and the fingerprint of its certificate (RFC 4572 §5), in
+   * the process and returns the form of it that may be
    * recorded, session ids cut (RFC 4975 §14.1: they must stay unknown); `open` is given that form.
    * Absent where a path is no secret.
    */
-  conceal?(delivery: string, path: readonly string[]): readonly string[];
+  conceal?(delivery: string, path: readonly string[], fingerprint?: string): readonly string[];
   /** Connects, or waits for the peer to connect, as the answer says (RFC 4975 §5.4, RFC 6135). */
   open(delivery: string, end: ChannelEnd, on: ChannelCallbacks): void;
   /**

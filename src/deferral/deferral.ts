@@ -4,33 +4,25 @@
  */
 import { chart } from '../engine/decide.ts';
 import type { Input, Outcome, Submit } from '../engine/input.ts';
-import type { Clock, Digest, Effect, EffectHandler, EventStore, Views } from '../engine/ports.ts';
+import type { BlobStore, Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
 import { openRecordStream } from '../engine/record-stream.ts';
 import { createRunner, type Runner } from '../engine/runner.ts';
-import { parseStreamName, streamName } from '../engine/stream-name.ts';
+import { streamName } from '../engine/stream-name.ts';
 import { createTimers, type Timer, type Timers } from '../engine/timers.ts';
 import { within } from '../engine/within.ts';
-import type { DeliveryEffect, DeliveryReport } from '../machines/delivery/effects.ts';
 import { GRACE_MS } from '../machines/delivery/limits.ts';
 import { deliveryMachine } from '../machines/delivery/machine.ts';
-import type { MailboxEffect, StartTimer } from '../machines/mailbox/effects.ts';
+import { depositMachine } from '../machines/deposit/machine.ts';
 import { mailboxMachine } from '../machines/mailbox/machine.ts';
 import { openDeliveryView } from '../projections/in-flight.ts';
-import { deliveryStream } from './account.ts';
-import type { Channels } from './channel.ts';
+import { openDepositView } from '../projections/large-messages.ts';
+import { collectBlobs } from './collect-blobs.ts';
+import { effectHandlers, type Handlers, handlerOf } from './effect-handlers.ts';
 import { expireEarliest } from './expire.ts';
 import { insist } from './insist.ts';
-import { openChannel } from './open-channel.ts';
-import { pushMessages } from './push-messages.ts';
 import { refusalRecorder } from './refusals.ts';
-import { reportDelivery } from './report-delivery.ts';
-import { interrupt, readOpenWork, takeUp } from './take-up.ts';
-
-/** What the SIP side performs; all else is the engine's own. */
-export type SipEffects = Record<
-  'sendInvite' | 'cancelInvite' | 'sendPrack' | 'sendAck' | 'sendBye' | 'refreshSession',
-  EffectHandler
->;
+import { interrupt, interruptDeposit, readOpenWork, takeUp } from './take-up.ts';
+import type { Transports } from './transports.ts';
 
 export interface DeferralOptions {
   readonly store: EventStore;
@@ -43,17 +35,14 @@ export interface DeferralOptions {
   readonly node: string;
   /** Keys what goes on the wire: the same secret for all nodes and restarts of one store. */
   readonly secret: Uint8Array;
+  /** Bodies of Large messages; absent: none that is too large for its event can be pushed. */
+  readonly blobs?: BlobStore;
   /** Told of every outcome before it is answered. */
   onOutcome?(stream: string, input: Input, outcome: Outcome): void;
   /** Told of every effect before it is performed. */
   onEffect?(effect: Effect): void;
   /** Told of a defect; the engine goes on. */
   onFault(where: string, fault: unknown): void;
-}
-
-export interface Transports {
-  readonly sip: SipEffects;
-  readonly channels: Channels;
 }
 
 export interface Deferral {
@@ -71,12 +60,11 @@ export interface Deferral {
   close(): Promise<void>;
 }
 
-type EffectName = MailboxEffect['name'] | DeliveryEffect['name'];
-
 /** The charts of this release, by category of the streams they drive. */
 export const charts = {
   mailbox: chart(mailboxMachine, 1),
   delivery: chart(deliveryMachine, 1),
+  deposit: chart(depositMachine, 1),
 } as const;
 
 const DRAIN_POLL_MS = 50;
@@ -96,11 +84,13 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     onLoss: (count, reason) => onFault('node stream', `${count} records lost: ${reason}`),
   });
   const refusals = await refusalRecorder({ store, digest, clock, node, onFault });
-  let handlers: Record<EffectName, EffectHandler> | undefined;
+  let handlers: Handlers | undefined;
   let draining = false;
   let closed = false;
 
   const timers = createTimers(clock, fire, options.elapsedMs);
+  const { blobs } = options;
+  const collection = blobs && collectBlobs({ blobs, views, clock, onFault });
 
   const runner = createRunner({
     store,
@@ -148,68 +138,37 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
   async function perform(effect: Effect): Promise<void> {
     if (!handlers) throw new Error(`${effect.name} was decided before the engine was started`);
     options.onEffect?.(effect);
-    await handlers[effect.name as EffectName](effect);
+    await handlerOf(handlers, effect)(effect);
   }
 
-  /** A push lasts as long as its session: later effects of the delivery do not wait for it. */
-  function inBackground(effect: Effect, work: Promise<void>): void {
-    work.catch((fault: unknown) => onFault(effect.id, fault));
-  }
-
-  function handlersOf({ sip, channels }: Transports): Record<EffectName, EffectHandler> {
-    const { secret } = options;
-    const push = { submit, views, store, digest, clock, secret, channels, onFault };
-    return {
-      ...sip,
-      async sendInvite(effect) {
-        if (!draining) return sip.sendInvite(effect);
-        // Decided before the drain, flushed after it began: nobody would be there for the answer.
-        await interruptNow(parseStreamName(effect.event.stream).id);
-      },
-      async openDelivery({ event, id, params }) {
-        if (draining) return;
-        const { delivery } = params as { delivery: string };
-        const account = parseStreamName(event.stream).id;
-        await submit(deliveryStream(delivery), {
-          type: 'DeliveryOpened',
-          at: clock.now(),
-          data: { account, through: event.revision },
-          cause: id,
-          causation: id,
-        });
-      },
-      async openChannel(effect) {
-        openChannel({ submit, views, clock, channels, onFault }, effect);
-      },
-      async pushMessages(effect) {
-        inBackground(effect, pushMessages(push, effect));
-      },
-      async closeChannel({ event }) {
-        channels.close(parseStreamName(event.stream).id);
-      },
-      async reportDelivery(effect) {
-        // The next start reports it and tries again at once; here nothing more would be opened.
-        const { cause } = effect.params as DeliveryReport;
-        if (draining && cause === 'restart') return;
-        await reportDelivery({ submit, views, clock }, effect);
-      },
-      async startTimer({ event, params }) {
-        timers.start({ stream: event.stream, ...(params as StartTimer) });
-      },
-      async stopTimer({ event, params }) {
-        timers.stop(event.stream, (params as { name: string }).name);
-      },
-    };
+  async function isAnyOpen(): Promise<boolean> {
+    const looks = [openDeliveryView, openDepositView].map((view) =>
+      views.range(view, { limit: 1 }),
+    );
+    return (await Promise.all(looks)).some((rows) => rows.length > 0);
   }
 
   async function noneOpen(until: number): Promise<void> {
-    while (clock.now() < until && (await views.range(openDeliveryView, { limit: 1 })).length > 0) {
+    while (clock.now() < until && (await isAnyOpen())) {
       await new Promise<void>((resolve) => clock.timer(DRAIN_POLL_MS, resolve));
     }
   }
 
   function interruptNow(delivery: string): Promise<Outcome> {
     return interrupt({ submit: runner.submit, views, clock }, delivery, { since: clock.now() });
+  }
+
+  /** Sessions that are still open are ended with a BYE, both ways. */
+  async function interruptAll(): Promise<void> {
+    const [deliveries, deposits] = await Promise.all([
+      views.range(openDeliveryView),
+      views.range(openDepositView),
+    ]);
+    const told = { submit: runner.submit, clock };
+    await Promise.all([
+      ...deliveries.map(([delivery]) => interruptNow(delivery)),
+      ...deposits.map(([deposit]) => interruptDeposit(told, deposit, clock.now())),
+    ]);
   }
 
   return {
@@ -220,11 +179,20 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
     async start(given) {
       const startedAt = clock.now();
       const work = await readOpenWork(views);
-      handlers = handlersOf(given);
+      handlers = effectHandlers(
+        {
+          ...{ submit, ask: runner.submit, store, views, clock, digest, timers, onFault },
+          ...{ blobs: options.blobs, secret: options.secret },
+          draining: () => draining,
+          interrupt: interruptNow,
+        },
+        given,
+      );
       nodeStream.record('NodeStarted', startedAt, { node });
       const chart = charts.delivery;
       const engine = { submit: runner.submit, insist: submit, store, views, clock, timers, chart };
-      await takeUp({ ...engine, onFault }, work, startedAt);
+      const { settleDeposit } = handlers;
+      await takeUp({ ...engine, settleDeposit, onFault }, work, startedAt);
       return { timers: work.timers.length, deliveries: work.delivering.length };
     },
     async drain(withinMs) {
@@ -233,14 +201,14 @@ export async function createDeferral(options: DeferralOptions): Promise<Deferral
       // What is decided and not yet flushed may still open a delivery.
       await within(clock, withinMs, runner.idle());
       await noneOpen(until);
-      const open = await views.range(openDeliveryView);
-      if (open.length === 0) return;
+      if (!(await isAnyOpen())) return;
       // A log that cannot answer does not hold this up: the next start closes what is left.
-      await within(clock, GRACE_MS, Promise.all(open.map(([delivery]) => interruptNow(delivery))));
+      await within(clock, GRACE_MS, interruptAll());
       await noneOpen(clock.now() + GRACE_MS + DRAIN_POLL_MS);
     },
     async close() {
       closed = true;
+      collection?.close();
       timers.close();
       insistence.cease();
       await runner.idle();

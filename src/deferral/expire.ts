@@ -76,11 +76,15 @@ async function expiryInput(options: ExpiryOptions, stream: string): Promise<Inpu
   const [first, second] = earliest;
   if (first && first.expiresAt <= at) {
     const { id, expiresAt, from } = first;
-    const { revision, bytes } = first.row;
+    const { revision, bytes, source } = first.row;
     return {
       type: 'MessageExpired',
       at,
-      data: { id, revision, from, bytes, expiresAt, next: second?.expiresAt ?? null, asOf },
+      data: {
+        ...{ id, revision, from, bytes, expiresAt },
+        ...(source === undefined ? {} : { source }),
+        ...{ next: second?.expiresAt ?? null, asOf },
+      },
       cause: `expired ${id}`,
     };
   }

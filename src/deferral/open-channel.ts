@@ -28,13 +28,14 @@ export function openChannel(options: OpenChannelOptions, effect: Effect): void {
   async function takenBack(id: string, status: number): Promise<void> {
     const row = await views.get(messageView, id);
     if (!row) return onFault(effect.id, `a REPORT took back ${id}, which has no row`);
-    const { account, revision, bytes, expiresAt } = row;
+    const { account, revision, bytes, expiresAt, source } = row;
     const data: PushFailedData = {
       account,
       id,
       revision,
       bytes,
       ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(source === undefined ? {} : { source }),
       outcome: 'failed',
       reason: `REPORT ${status}`,
       status,

@@ -2,17 +2,15 @@
  * Pushes the snapshot of a delivery: one MSRP message for each deferred one, in log order
  * (IM-11.3.2.7-1…8). What became of each comes back as an input; BYE is the chart's decision.
  */
-import { hex, keyedToken } from '../engine/identity.ts';
 import type { Submit } from '../engine/input.ts';
 import { reasonOf } from '../engine/judge.ts';
-import type { Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
+import type { BlobStore, Clock, Digest, Effect, EventStore, Views } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type { DeliveryEffect } from '../machines/delivery/effects.ts';
-import type { PushedMessage } from '../machines/delivery/events.ts';
+import type { PushedMessage, PushFailedData } from '../machines/delivery/events.ts';
 import { type MessageRow, messageView } from '../projections/waiting-messages.ts';
-import { encapsulate } from '../wire/mime/encapsulation.ts';
 import type { PushOutcome } from '../wire/msrp/sender.ts';
-import { mailboxStream } from './account.ts';
+import { type BuiltMessage, buildMessage } from './built-message.ts';
 import type { Channels } from './channel.ts';
 import {
   newestWaiting,
@@ -24,8 +22,6 @@ import {
 
 /** Bodies built and not yet answered; the session itself keeps `push.window` (32) in the air. */
 export const PUSHES_AHEAD_MAX = 64;
-const BOUNDARY_OCTETS = 8;
-const MESSAGE_ID_OCTETS = 16;
 /** RFC 4975 §10.5: that type must not be sent again in this session. */
 const UNSUPPORTED_MEDIA = 415;
 
@@ -33,6 +29,7 @@ export interface PushOptions {
   readonly submit: Submit;
   readonly views: Views;
   readonly store: EventStore;
+  readonly blobs: BlobStore | undefined;
   readonly digest: Digest;
   readonly clock: Clock;
   readonly secret: Uint8Array;
@@ -41,12 +38,6 @@ export interface PushOptions {
 }
 
 type PushParams = Extract<DeliveryEffect, { name: 'pushMessages' }>['params'];
-
-interface Built {
-  readonly messageId: string;
-  readonly contentType: string;
-  readonly body: Uint8Array;
-}
 
 /** Resolves when every message has its outcome, or the session cannot go on. */
 export async function pushMessages(options: PushOptions, effect: Effect): Promise<void> {
@@ -72,7 +63,7 @@ export async function pushMessages(options: PushOptions, effect: Effect): Promis
 
 function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
   const { account, maxSize = Number.POSITIVE_INFINITY, encapsulation = 'auto' } = params;
-  const { submit, views, store, digest, clock, secret, channels, onFault } = options;
+  const { submit, views, digest, clock, channels, onFault } = options;
   const { stream } = effect.event;
   const delivery = parseStreamName(stream).id;
   const ahead = new Set<Promise<void>>();
@@ -91,33 +82,16 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
 
   function failed(
     message: PushedMessage,
-    how: { outcome: 'failed' | 'unsent'; reason: string; status?: number; attempt: boolean },
+    how: Pick<PushFailedData, 'outcome' | 'reason' | 'status' | 'attempt' | 'notAcceptable'>,
   ) {
     return fact('PushFailed', { ...message, ...how }, `failed ${message.id}`);
   }
 
-  function build(row: MessageRow, id: string, octets: Uint8Array): Built | string {
-    const built = encapsulate(octets, {
-      receivedAt: row.receivedAt,
-      exposeIdentity: true,
-      encapsulation,
-      dateSource: 'original',
-      seed: `restante-${keyedToken(digest, secret, `boundary ${id}`, BOUNDARY_OCTETS)}`,
-    });
-    if (built.kind === 'refusal') return `cannot be wrapped: ${built.reason} (${built.section})`;
-    const { contentType, body } = built;
-    // The client would only answer 413 (RFC 4975 §10.3).
-    if (body.length > maxSize) return `larger than the client takes (${maxSize} octets)`;
-    const name = `msrp ${id} ${hex(digest.sha256(body))}`;
-    return { messageId: keyedToken(digest, secret, name, MESSAGE_ID_OCTETS), contentType, body };
-  }
-
-  async function buildFrom(row: MessageRow, id: string): Promise<Built | string> {
-    const range = { from: row.deferred, limit: 1 };
-    for await (const { octets } of store.read(mailboxStream(account), range)) {
-      if (octets) return build(row, id, octets);
-    }
-    return 'its octets are not in the log';
+  async function build(row: MessageRow, id: string): Promise<BuiltMessage | string> {
+    const built = await buildMessage({ ...options, encapsulation }, row, id);
+    // The client would only answer 413 (RFC 4975 §10.5).
+    const isTooLarge = typeof built !== 'string' && built.bytes > maxSize;
+    return isTooLarge ? `larger than the client takes (${maxSize} octets)` : built;
   }
 
   /** Nothing more can be pushed: the delivery ends, and the next one tries again. */
@@ -141,6 +115,14 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
         await failed(message, { outcome: how, reason, status, attempt: sent });
         return;
       }
+      case 'unreadable':
+        onFault(effect.id, `${message.id}: ${outcome.reason}`);
+        await failed(message, {
+          outcome: outcome.sent ? 'failed' : 'unsent',
+          reason: outcome.reason,
+          attempt: true,
+        });
+        return;
       // The session is over: ChannelLost says it once for all that is open (A-31).
       case 'timeout':
       case 'sessionLost':
@@ -148,9 +130,9 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
     }
   }
 
-  function send(id: string, built: Built): Promise<PushOutcome> {
+  function send(id: string, { messageId, contentType, body }: BuiltMessage): Promise<PushOutcome> {
     try {
-      return channels.send(delivery, { key: id, ...built });
+      return channels.send(delivery, { key: id, messageId, contentType, body });
     } catch (fault) {
       return Promise.reject(fault);
     }
@@ -160,18 +142,25 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
     const row = await views.get(messageView, id);
     if (!row)
       throw new Error(`message ${id} waits in ${account} but has no row: rebuild the views`);
-    const { bytes, expiresAt } = row;
+    const { bytes, expiresAt, source } = row;
     const message: PushedMessage = {
       account,
       id,
       revision,
       bytes,
       ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(source === undefined ? {} : { source }),
     };
     const unsent = (reason: string) =>
       failed(message, { outcome: 'unsent', reason, attempt: false });
     if (wrapperRefused) return void (await unsent('wrapper refused'));
     if (expiresAt !== undefined && expiresAt <= clock.now()) return void (await unsent('expired'));
+    if (source !== undefined && params.refusesLarge) {
+      // Another client may take it: no attempt that leads to its being parked (A-34).
+      const reason = 'the client takes no message/msrp';
+      const how = { outcome: 'unsent', reason, attempt: false, notAcceptable: true } as const;
+      return void (await failed(message, how));
+    }
     const failing = (reason: string) =>
       failed(message, { outcome: 'failed', reason, attempt: true });
     // Whatever is wrong with one message counts as its attempt; the others go on.
@@ -179,7 +168,7 @@ function pushOf(options: PushOptions, effect: Effect, params: PushParams) {
       onFault(effect.id, fault);
       return `cannot be pushed: ${reasonOf(fault)}`;
     };
-    const built = await buildFrom(row, id).catch(reported);
+    const built = await build(row, id).catch(reported);
     if (typeof built === 'string') return void (await failing(built));
     const settled = send(id, built)
       .then(

@@ -3,7 +3,7 @@
  * test may crash between any two steps and recover by this very function.
  */
 import type { DeliveringRow, OpenDeliveryRow, TimerRow } from '../projections/in-flight.ts';
-import { deliveryStream } from './account.ts';
+import { deliveryStream, depositStream } from './account.ts';
 
 export interface OpenWork {
   readonly timers: readonly TimerRow[];
@@ -13,6 +13,10 @@ export interface OpenWork {
   readonly openDeliveries: ReadonlyMap<string, OpenDeliveryRow>;
   /** Deliveries whose stream exists. */
   readonly known: ReadonlySet<string>;
+  /** Sessions of senders that were offered and have not ended, by deposit. */
+  readonly openDeposits: readonly string[];
+  /** Deposits with messages that came whole and are not in their mailbox, or still held there. */
+  readonly unsettled: ReadonlySet<string>;
 }
 
 export type RecoveryStep =
@@ -21,7 +25,11 @@ export type RecoveryStep =
   /** The delivery was cut short, or never opened: DeliveryInterrupted closes it. */
   | { readonly step: 'interrupt'; readonly account: string; readonly delivery: string }
   /** The delivery ended, but its mailbox was not told. */
-  | { readonly step: 'report'; readonly account: string; readonly delivery: string };
+  | { readonly step: 'report'; readonly account: string; readonly delivery: string }
+  /** A session of a sender was cut short: DepositInterrupted closes it. */
+  | { readonly step: 'interruptDeposit'; readonly deposit: string }
+  /** The session ended, but not all that it brought has found its place. */
+  | { readonly step: 'settle'; readonly deposit: string };
 
 /**
  * Every mailbox in `delivering` is looked at, not every open delivery: the crash may have come
@@ -36,6 +44,13 @@ export function recover(open: OpenWork): readonly RecoveryStep[] {
     const ended = open.known.has(delivery) && !open.openDeliveries.has(delivery);
     closing.push({ step: ended ? 'report' : 'interrupt', account, delivery });
     if (!ended) interrupted.add(deliveryStream(delivery));
+  }
+  for (const deposit of open.openDeposits) {
+    closing.push({ step: 'interruptDeposit', deposit });
+    interrupted.add(depositStream(deposit));
+  }
+  for (const deposit of open.unsettled) {
+    if (!interrupted.has(depositStream(deposit))) closing.push({ step: 'settle', deposit });
   }
   const timers = open.timers.filter(({ stream }) => !interrupted.has(stream));
   return [...timers.map((timer) => ({ step: 'timer', timer }) as const), ...closing];

@@ -42,7 +42,7 @@ async function parkPoison(
     const row = await views.get(messageView, id);
     // The message's own count: an acknowledgement that is taken back each time adds up, too.
     if (row?.state !== 'waiting' || row.attempts < PUSH_ATTEMPTS_MAX) continue;
-    const { revision, bytes, expiresAt } = row;
+    const { revision, bytes, expiresAt, source } = row;
     await submit(mailboxStream(account), {
       type: 'MessageParked',
       at: clock.now(),
@@ -52,6 +52,7 @@ async function parkPoison(
         from: 'waiting',
         bytes,
         ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(source === undefined ? {} : { source }),
         delivery,
       },
       cause: `parked ${id} ${delivery}`,

@@ -6,7 +6,8 @@ import type { Recorded } from '../engine/recorded.ts';
 import type { Timers } from '../engine/timers.ts';
 import { deliveryView } from '../projections/deliveries.ts';
 import { deliveringView, openDeliveryView, timerView } from '../projections/in-flight.ts';
-import { deliveryStream } from './account.ts';
+import { openDepositView, unsettledView } from '../projections/large-messages.ts';
+import { deliveryStream, depositStream } from './account.ts';
 import { type OpenWork, type RecoveryStep, recover } from './recovery.ts';
 import { reportDelivery } from './report-delivery.ts';
 
@@ -21,6 +22,8 @@ export interface TakeUpOptions {
   readonly timers: Timers;
   /** Of deliveries. */
   readonly chart: Chart;
+  /** Everything that a session brought finds its place in the mailbox. */
+  settleDeposit(deposit: string, causation: string): Promise<void>;
   onFault(where: string, fault: unknown): void;
 }
 
@@ -39,19 +42,40 @@ export async function interrupt(
   });
 }
 
+/** Says that the session of a sender is cut short. */
+export function interruptDeposit(
+  { submit, clock }: Pick<TakeUpOptions, 'submit' | 'clock'>,
+  deposit: string,
+  since: number,
+): Promise<Outcome> {
+  return submit(depositStream(deposit), {
+    type: 'DepositInterrupted',
+    at: clock.now(),
+    data: { cause: 'restart' },
+    cause: `interrupted ${since}`,
+  });
+}
+
 /** Reads views alone: cheap, and before any effect of this process. */
 export async function readOpenWork(views: Views): Promise<OpenWork> {
-  const [timerRows, delivering, open] = await Promise.all([
+  const [timerRows, delivering, open, deposits, unsettledRows] = await Promise.all([
     views.range(timerView),
     views.range(deliveringView),
     views.range(openDeliveryView),
+    views.range(openDepositView),
+    views.range(unsettledView),
   ]);
   const known = new Set<string>();
   for (const [, { delivery }] of delivering) {
     if (await views.get(deliveryView, delivery)) known.add(delivery);
   }
   const timers = timerRows.map(([, row]) => row);
-  return { timers, delivering, openDeliveries: new Map(open), known };
+  return {
+    ...{ timers, delivering, known },
+    openDeliveries: new Map(open),
+    openDeposits: deposits.map(([deposit]) => deposit),
+    unsettled: new Set(unsettledRows.map(([key]) => key.split(' ')[0] ?? '')),
+  };
 }
 
 /** The last event of an ended delivery decided the report: it is performed again. */
@@ -80,12 +104,27 @@ async function reportAgain(
 export async function takeUp(options: TakeUpOptions, work: OpenWork, since: number): Promise<void> {
   const { timers, insist, onFault } = options;
 
-  function close(step: Exclude<RecoveryStep, { step: 'timer' }>, submit: Submit) {
-    const { account, delivery } = step;
+  async function close(
+    step: Exclude<RecoveryStep, { step: 'timer' }>,
+    submit: Submit,
+  ): Promise<Outcome | undefined> {
     const how = { ...options, submit };
-    return step.step === 'report'
-      ? reportAgain(how, delivery)
-      : interrupt(how, delivery, { since, account });
+    switch (step.step) {
+      case 'report':
+        return reportAgain(how, step.delivery);
+      case 'interrupt':
+        return interrupt(how, step.delivery, { since, account: step.account });
+      case 'interruptDeposit':
+        return interruptDeposit(how, step.deposit, since);
+      case 'settle':
+        // It insists; the start does not wait for that.
+        options
+          .settleDeposit(step.deposit, `settled ${since}`)
+          .catch((fault: unknown) => options.onFault(`settlement of ${step.deposit}`, fault));
+        return undefined;
+      default:
+        return step satisfies never;
+    }
   }
 
   for (const step of recover(work)) {
@@ -93,10 +132,11 @@ export async function takeUp(options: TakeUpOptions, work: OpenWork, since: numb
       timers.start(step.timer);
       continue;
     }
-    const told = (fault: unknown) => onFault(`${step.step} of ${step.delivery}`, fault);
+    const of = 'delivery' in step ? step.delivery : step.deposit;
+    const told = (fault: unknown) => onFault(`${step.step} of ${of}`, fault);
     try {
       const outcome = await close(step, options.submit);
-      if (outcome.outcome !== 'unknown') continue;
+      if (outcome?.outcome !== 'unknown') continue;
       told(outcome.reason);
       // The log may take it later; the start does not wait for that.
       close(step, insist).catch(told);

@@ -14,7 +14,14 @@ export interface Input<Type extends string = string, Data = unknown> {
   /** Id of the effect that led here. */
   readonly causation?: string;
   /** Ignored when this row exists, or when an input with the same key was accepted before. */
-  readonly unless?: { readonly view: View<unknown>; readonly key: string };
+  readonly unless?: Unless;
+}
+
+export interface Unless {
+  readonly view: View<unknown>;
+  readonly key: string;
+  /** Whether the row says so; absent: any row does. */
+  readonly says?: (row: unknown) => boolean;
 }
 
 export type Outcome =

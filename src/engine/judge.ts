@@ -53,8 +53,10 @@ async function isRepeated(
   accepted: ReadonlySet<string>,
 ): Promise<boolean> {
   if (!input.unless) return false;
-  const { view, key } = input.unless;
-  return accepted.has(`${view.name} ${key}`) || (await views.get(view, key)) !== undefined;
+  const { view, key, says } = input.unless;
+  if (accepted.has(`${view.name} ${key}`)) return true;
+  const row = await views.get(view, key);
+  return row !== undefined && (says?.(row) ?? true);
 }
 
 /** The event of an input that was answered `unknown` and is submitted again, if it is in the log. */

@@ -5,14 +5,12 @@ import type { Output } from '../adapters/cli/command-line.ts';
 import type { ServeConfig } from '../adapters/cli/configuration.ts';
 import type { HostPort } from '../adapters/cli/listen-address.ts';
 import { trustedNetworks, trustedPeers } from '../adapters/cli/trusted-peers.ts';
-import { hostClock, steadyClock } from '../adapters/host/clock.ts';
+import { hostClock } from '../adapters/host/clock.ts';
 import { hostDigest, sipDigestHash } from '../adapters/host/digest.ts';
 import { SECRET_OCTETS, storeSecret } from '../adapters/host/secret.ts';
 import { openMetrics } from '../adapters/http/metrics.ts';
 import { openHttp } from '../adapters/http/server.ts';
 import { openLog } from '../adapters/log/pino-log.ts';
-import { msrpChannels } from '../adapters/msrp/channels.ts';
-import { openMsrpEndpoint } from '../adapters/msrp/endpoint.ts';
 import { openSipAgent } from '../adapters/sip/agent.ts';
 import { ownIdentity } from '../adapters/sip/own-identity.ts';
 import { createDeferral } from '../deferral/deferral.ts';
@@ -23,6 +21,7 @@ import { parseStreamName } from '../engine/stream-name.ts';
 import type { RegistrationData } from '../machines/mailbox/events.ts';
 import { openDeliveryView } from '../projections/in-flight.ts';
 import { openAccess } from './access.ts';
+import { openBlobs, openMsrp } from './open-msrp.ts';
 import { openStore } from './open-store.ts';
 
 const ENVIRONMENT = 3;
@@ -102,6 +101,12 @@ export async function serve(
     now: clock.now,
   });
   const identifiers = { messageId: nextMessageId, random };
+  const blobs = await openBlobs(config).catch((error: Error) => error);
+  if (blobs instanceof Error) {
+    const what = `cannot keep contents in ${config.data}: ${blobs.message}`;
+    return fail(what, 'make the folder of --data writable');
+  }
+  undo.push(() => blobs.close());
   const deferral = await createDeferral({
     store,
     views,
@@ -109,6 +114,7 @@ export async function serve(
     digest,
     node,
     secret,
+    blobs,
     elapsedMs: () => performance.now(),
     onFault,
     onOutcome(stream, input, outcome) {
@@ -127,28 +133,23 @@ export async function serve(
   });
   metrics.watchOpenDeliveries(() => views.count(openDeliveryView));
 
-  const endpoint = await openMsrpEndpoint({
-    listen: config.msrpListen,
-    clock: steadyClock,
-    random,
-    journal({ direction, octets, local, remote }) {
-      const evidence = { protocol: 'msrp', transport: 'tcp', local, remote } as const;
-      if (direction === 'in') signals.received(octets, evidence);
-      else signals.sent(octets, evidence);
-    },
+  const msrp = await openMsrp(config, {
+    ...{ blobs, signals, random, onFault },
     refused: ({ reason, section, remote }) => {
       metrics.refusedTrafficCounted(reason);
       log.debug('msrpRefused', { reason, section, remote });
     },
   }).catch((error: Error) => error);
-  if (endpoint instanceof Error) {
+  if (msrp instanceof Error) {
     const where = `msrp://${address(config.msrpListen)}`;
-    return fail(`cannot listen on ${where}: ${endpoint.message}`, 'choose another --msrp-listen');
+    const todo =
+      'choose another --msrp-listen or --msrp-tls-listen, or correct the files of --tls-…';
+    return fail(`cannot listen on ${where}: ${msrp.message}`, todo);
   }
+  const { endpoint, channels } = msrp;
   undo.push(() => endpoint.close());
   const { advertise, forwarding } = config;
   const told = advertise === undefined ? {} : { advertise };
-  const channels = msrpChannels({ endpoint, random, ...told });
 
   const identity = ownIdentity({
     imAddress: config.imAddress,
@@ -170,6 +171,9 @@ export async function serve(
     signals,
     identity,
     channels,
+    deposits: msrp.deposits,
+    large: config.large,
+    msrpTls: endpoint.tls !== undefined,
     domain: config.domain,
     trusted: trustedPeers(trustedNetworks(config.trust)),
     access: access.options,
@@ -205,6 +209,7 @@ export async function serve(
       },
       (fault: unknown) => onFault('SIGHUP', fault),
     );
+    msrp.reloadTls().catch((fault: unknown) => onFault('SIGHUP: TLS of MSRP', fault));
     access.reload().then(
       (failures) => {
         if (failures.length === 0) log.info('credentialsReloaded');
@@ -215,7 +220,7 @@ export async function serve(
   };
   process.on('SIGHUP', onHangup);
 
-  const recovered = await deferral.start({ sip: agent.effects, channels });
+  const recovered = await deferral.start(agent.transports);
   readiness = 'ready';
   const sip = agent.listening.map(({ transport, ...at }) => `${transport}://${address(at)}`);
   log.info('ready', { ...recovered, sip });
@@ -236,6 +241,7 @@ export async function serve(
   await deferral.close();
   await signals.flushed();
   await http.http.close();
+  await blobs.close();
   await views.close();
   log.info('stopped');
   return 0;

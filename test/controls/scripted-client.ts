@@ -1,5 +1,5 @@
 import type { ChannelCallbacks } from '../../src/deferral/channel.ts';
-import type { SipEffects, Transports } from '../../src/deferral/deferral.ts';
+import type { SipEffects, Transports } from '../../src/deferral/transports.ts';
 import type { Submit } from '../../src/engine/input.ts';
 import type { Clock, Effect } from '../../src/engine/ports.ts';
 import { parseStreamName } from '../../src/engine/stream-name.ts';

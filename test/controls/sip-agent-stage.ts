@@ -3,6 +3,7 @@ import { hostClock } from '../../src/adapters/host/clock.ts';
 import { hostDigest } from '../../src/adapters/host/digest.ts';
 import type { AccessOptions } from '../../src/adapters/sip/access/access.ts';
 import { openSipAgent, type SipAgent } from '../../src/adapters/sip/agent.ts';
+import type { LargeSettings } from '../../src/adapters/sip/deposit/deposit-context.ts';
 import type { ForwardSettings } from '../../src/adapters/sip/forward/forward-contract.ts';
 import { ownIdentity } from '../../src/adapters/sip/own-identity.ts';
 import type { ProofOptions } from '../../src/adapters/sip/push/push-credentials.ts';
@@ -18,6 +19,7 @@ import type { ChannelEnd } from '../../src/machines/delivery/effects.ts';
 import { projections } from '../../src/projections/all.ts';
 import { type RegistrationRow, registrationView } from '../../src/projections/registrations.ts';
 import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts';
+import { type ScriptedDeposits, scriptedDeposits } from './scripted-deposits.ts';
 import { type ScriptedPeer, scriptedPeer } from './scripted-peer.ts';
 
 const NODE = 'im.example.org';
@@ -28,6 +30,8 @@ const FORWARDING: ForwardSettings = {
   seconds: 10,
   deferOn: new Set([404, 408, 410, 430, 480, 487, 503, 504]),
 };
+/** As the server has it when nothing is set. */
+const LARGE: LargeSettings = { acceptUntagged: true, lateOffer: true, bytesMax: 10_485_760 };
 export const ALICE = 'sip:alice@example.org';
 
 export interface StagedPush {
@@ -48,6 +52,8 @@ export interface SipAgentStage {
   readonly channels: ReadonlyMap<string, ChannelCallbacks>;
   /** Messages that were given to the MSRP side, in order; a test says what becomes of each. */
   readonly pushes: readonly StagedPush[];
+  /** The MSRP side of senders in Large mode. */
+  readonly senders: ScriptedDeposits;
   state: Runner['state'];
   /** Events of the mailbox and of all deliveries. */
   events(): Promise<readonly Recorded[]>;
@@ -88,6 +94,8 @@ export async function sipAgentStage(
     readonly dnsServers?: readonly string[];
     /** Registrations are subscribed to where the IM tag is merely assumed. */
     readonly regEvent?: boolean;
+    readonly large?: Partial<LargeSettings>;
+    readonly msrpTls?: boolean;
   } = {},
 ): Promise<SipAgentStage> {
   const { clock = hostClock } = options;
@@ -125,6 +133,7 @@ export async function sipAgentStage(
     messages += 1;
     return `${messages}@${NODE}`;
   };
+  const senders = scriptedDeposits();
   const peers = new Map<string, ChannelEnd>();
   const pushes: StagedPush[] = [];
   const port: Channels = {
@@ -155,6 +164,9 @@ export async function sipAgentStage(
       digest: hostDigest,
     }),
     channels: port,
+    deposits: senders.port,
+    large: { ...LARGE, ...options.large },
+    msrpTls: options.msrpTls ?? false,
     domain: 'example.org',
     trusted: options.trusted ?? (() => true),
     regEvent: options.regEvent ?? false,
@@ -170,7 +182,7 @@ export async function sipAgentStage(
     onRefusedTraffic: (reason) => refused.push(reason),
   });
   if (agent.kind === 'failed') throw new Error(agent.failures.join('; '));
-  await deferral.start({ sip: agent.effects, channels: port });
+  await deferral.start(agent.transports);
   if (options.serve ?? true) agent.serve();
   const peer = scriptedPeer();
 
@@ -182,9 +194,9 @@ export async function sipAgentStage(
   }
 
   return {
-    ...{ agent, peer, faults, forwards, refused, channels, pushes },
+    ...{ agent, peer, faults, forwards, refused, channels, pushes, senders },
     state: deferral.runner.state,
-    events: () => recorded(({ stream }) => /^(mailbox|delivery)-/.test(stream)),
+    events: () => recorded(({ stream }) => /^(mailbox|delivery|deposit)-/.test(stream)),
     udp: agent.listening[0]?.port ?? 0,
     tcp: agent.listening[1]?.port ?? 0,
     drain() {

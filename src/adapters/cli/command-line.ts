@@ -35,6 +35,8 @@ export interface UaSendOptions {
   readonly domain: string;
   /** The texts to send, or how many numbered ones. */
   readonly bodies: readonly string[] | number;
+  /** Send in Large Message mode, these files too. */
+  readonly large?: { readonly files: readonly string[] };
   readonly contentType?: string;
   readonly subject?: string;
   readonly expiresSeconds?: number;

@@ -6,6 +6,12 @@ import { isNumeric, transportsOf } from '../../wire/sip/locate.ts';
 import type { TransportAddress } from '../../wire/sip/transport-address.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { type AccessConfig, accessConfig } from './access-settings.ts';
+import {
+  type LargeConfig,
+  largeConfig,
+  type MsrpTlsConfig,
+  msrpTlsConfig,
+} from './large-settings.ts';
 import { type HostPort, hostPortText, isUnspecified } from './listen-address.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { Problem } from './problem.ts';
@@ -24,6 +30,8 @@ export interface ServeConfig {
   /** Absent: pages of any origin may connect by WebSocket. */
   readonly webSocketOrigins?: readonly string[];
   readonly msrpListen: HostPort;
+  readonly msrpTls: MsrpTlsConfig;
+  readonly large: LargeConfig;
   readonly httpListen: HostPort;
   /** Address that peers are told; absent: the one that is listened on. */
   readonly advertise?: string;
@@ -212,8 +220,16 @@ interface Conflict {
   readonly todo: string;
 }
 
-function bareTls({ sipListen, tls }: ServeConfig): Conflict | undefined {
+function bareTls({ sipListen, msrpTls, tls }: ServeConfig): Conflict | undefined {
+  if (msrpTls.push && msrpTls.listen === undefined) {
+    const todo = 'say with --msrp-tls-listen where clients connect to';
+    return { name: 'msrp-push', what: 'MSRP over TLS is not listened for', todo };
+  }
   if (tls.certificate !== undefined) return undefined;
+  if (msrpTls.listen !== undefined) {
+    const todo = 'name its files with --tls-certificate and --tls-key';
+    return { name: 'msrp-tls-listen', what: 'MSRP over TLS needs a certificate', todo };
+  }
   if (tls.key !== undefined) {
     const todo = 'name the file of its certificate with --tls-certificate';
     return { name: 'tls-key', what: 'a key alone is of no use', todo };
@@ -248,11 +264,13 @@ function unreachableHop({ sipListen, nextHop }: ServeConfig): Conflict | undefin
 }
 
 /** An address that stands for all of the machine's, so that it says nothing to a peer. */
-function namelessAddress({ advertise, sipListen, msrpListen }: ServeConfig): Conflict | undefined {
+function namelessAddress(config: ServeConfig): Conflict | undefined {
+  const { advertise, sipListen, msrpListen, msrpTls } = config;
   if (advertise !== undefined) return undefined;
   const listened = [
     ...sipListen.map(({ host }) => ({ name: 'sip-listen', host }) as const),
     { name: 'msrp-listen', host: msrpListen.host } as const,
+    ...(msrpTls.listen ? [{ name: 'msrp-tls-listen', host: msrpTls.listen.host } as const] : []),
   ];
   const unnamed = listened.find(({ host }) => isUnspecified(host));
   return (
@@ -281,6 +299,8 @@ function serveConfig(values: z.output<typeof settingsSchema>): ServeConfig {
     },
     ...(webSocketOrigins === undefined ? {} : { webSocketOrigins }),
     msrpListen: values['msrp-listen'],
+    msrpTls: msrpTlsConfig(values),
+    large: largeConfig(values),
     httpListen: values['http-listen'],
     ...(advertise === undefined ? {} : { advertise }),
     ...(nextHop === undefined ? {} : { nextHop }),

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { parseTransportAddress, type TransportAddress } from '../../wire/sip/transport-address.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { ACCESS_SETTINGS, accessSchema } from './access-settings.ts';
+import { LARGE_SETTINGS, largeSchema } from './large-settings.ts';
 import {
   type HostPort,
   isUnspecified,
@@ -87,6 +88,7 @@ export const SETTINGS = {
     about: 'where MSRP is taken',
     ...fixed('127.0.0.1:2855'),
   },
+  ...LARGE_SETTINGS,
   'http-listen': {
     placeholder: 'HOST:PORT',
     about: 'where health and metrics are answered',
@@ -228,6 +230,7 @@ export const settingsSchema = z.strictObject({
     'write origins such as https://chat.example.org with commas between, each once, without paths',
   ).optional(),
   'msrp-listen': hostPort,
+  ...largeSchema,
   'http-listen': hostPort,
   advertise: read(
     (text) => (isIP(text) === 0 || isUnspecified(text) ? undefined : text),

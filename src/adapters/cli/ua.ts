@@ -30,6 +30,8 @@ interface SendFlags {
   readonly to: string;
   readonly domain: string;
   readonly body: readonly string[];
+  readonly file: readonly string[];
+  readonly large: boolean;
   readonly count?: number;
   readonly contentType?: string;
   readonly subject?: string;
@@ -50,17 +52,34 @@ interface ReceiveFlags {
 }
 
 async function send(session: Session, flags: SendFlags): Promise<number> {
-  const { contentType, subject, expires, header, body, count: numbered, ...rest } = flags;
-  if (numbered !== undefined && body.length > 0) {
-    const what = '--body and --count are both given';
-    const todo = 'give the texts with --body, or a number of them with --count';
+  const {
+    contentType,
+    subject,
+    expires,
+    header,
+    body,
+    file,
+    large,
+    count: numbered,
+    ...rest
+  } = flags;
+  const refused = (what: string, todo: string) => {
     session.output.error(problemText({ what, where: 'restante ua send', todo }));
     return EXIT.usage;
+  };
+  if (numbered !== undefined && body.length > 0) {
+    const todo = 'give the texts with --body, or a number of them with --count';
+    return refused('--body and --count are both given', todo);
+  }
+  if (file.length > 0 && !large) {
+    const todo = 'add --large to send files, or give a text with --body';
+    return refused('--file is given without --large', todo);
   }
   return session.ua.send({
     ...rest,
-    bodies: body.length > 0 ? body : (numbered ?? 1),
+    bodies: body.length > 0 ? body : (numbered ?? (file.length > 0 ? [] : 1)),
     headers: header,
+    ...(large ? { large: { files: file } } : {}),
     ...(contentType === undefined ? {} : { contentType }),
     ...(subject === undefined ? {} : { subject }),
     ...(expires === undefined ? {} : { expiresSeconds: expires }),
@@ -74,14 +93,19 @@ export function uaCommand(session: Session): Command {
       .default(SERVER_DEFAULT, 'udp://127.0.0.1:5060')
       .argParser(server);
   ua.command('send')
-    .description('send SIP MESSAGEs')
+    .description('send SIP MESSAGEs, or Large messages over MSRP')
     .addOption(serverOption())
     .requiredOption('--from <WHO>', 'user or SIP URI of the sender')
     .requiredOption('--to <WHO>', 'user or SIP URI of the recipient')
     .option('--domain <NAME>', 'of users that are no URI', 'example.org')
     .option('--body <TEXT>', 'a text to send; may be repeated', collected, [])
     .option('--count <N>', 'in place of --body: so many numbered texts', count)
-    .option('--content-type <TYPE>', 'of the texts')
+    .option('--large', 'Large Message mode, a session for each: INVITE, MSRP, BYE', false)
+    .option('--file <PATH>', 'with --large: a file to send; may be repeated', collected, [])
+    .option(
+      '--type, --content-type <TYPE>',
+      'of what is sent (default: text/plain;charset=UTF-8, of files application/octet-stream)',
+    )
     .option('--subject <TEXT>', 'Subject header')
     .option('--expires <SECONDS>', 'Expires header', count)
     .option('--header <HEADER>', 'a further "Name: value"; may be repeated', headers, {})
@@ -89,7 +113,8 @@ export function uaCommand(session: Session): Command {
     .addHelpText(
       'after',
       "\nExamples:\n  restante ua send --from bob --to alice --body 'Lunch at noon?'\n" +
-        '  restante ua send --from bob --to alice --count 100 --server tcp://127.0.0.1:5060',
+        '  restante ua send --from bob --to alice --count 100 --server tcp://127.0.0.1:5060\n' +
+        '  restante ua send --from bob --to alice --large --file minutes.pdf --type application/pdf',
     )
     .action(async (flags: SendFlags) => session.finish(await send(session, flags)));
   ua.command('receive <ADDRESS>')

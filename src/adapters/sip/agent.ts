@@ -1,6 +1,7 @@
 /** The SIP side put together: transports, transactions, what is observed and what is performed. */
 import type { Channels } from '../../deferral/channel.ts';
-import type { SipEffects } from '../../deferral/deferral.ts';
+import type { DepositChannels } from '../../deferral/deposit-channel.ts';
+import type { Transports } from '../../deferral/transports.ts';
 import type { Submit } from '../../engine/input.ts';
 import { isPassedBack } from '../../wire/sip/forwarding.ts';
 import { splitList } from '../../wire/sip/headers.ts';
@@ -9,6 +10,8 @@ import type { SipMessage } from '../../wire/sip/message.ts';
 import { type TransactionLayer, transactionLayer } from '../../wire/sip/transaction.ts';
 import { type AccessOptions, openAccess } from './access/access.ts';
 import { answers } from './answer.ts';
+import type { LargeSettings } from './deposit/deposit-context.ts';
+import { openDeposits } from './deposit/open-deposits.ts';
 import { openForwarding } from './forward/open-forwarding.ts';
 import { hostPort } from './host-port.ts';
 import { observe } from './observe.ts';
@@ -37,6 +40,11 @@ export interface SipAgentOptions extends ObserveOptions, TransportOptions {
   /** `ADDRESS` or `ADDRESS:PORT`; absent: the system's. */
   readonly dnsServers?: readonly string[];
   readonly channels: Channels;
+  /** The MSRP side of senders in Large Message mode. */
+  readonly deposits: DepositChannels;
+  readonly large: LargeSettings;
+  /** MSRP over TLS is listened for; default: not. */
+  readonly msrpTls?: boolean;
   /** Registrations are subscribed to where the IM tag is merely assumed (RFC 3680); default: not. */
   readonly regEvent?: boolean;
   onRegEvent?(outcome: RegEventOutcome): void;
@@ -52,7 +60,8 @@ export interface SipAgentOptions extends ObserveOptions, TransportOptions {
 export interface SipAgent {
   readonly kind: 'open';
   readonly listening: readonly ListenAddress[];
-  readonly effects: SipEffects;
+  /** What the engine is started with. */
+  readonly transports: Transports;
   reloadTls: SipTransports['reloadTls'];
   /**
    * From now on requests are answered, those too that came over TCP before, whose senders do not
@@ -119,7 +128,17 @@ export async function openSipAgent(
     },
   };
   const dialogs = observeDialog(context);
-  const onRequest = observe(context, dialogs);
+  const deposits = openDeposits(
+    {
+      ...context,
+      ...{ large: options.large, deposits: options.deposits, msrpTls: options.msrpTls ?? false },
+    },
+    {
+      router: { toUri: (...way) => routing.router.toUri(...way) },
+      sendRequest: (...request) => routing.sendRequest(...request),
+    },
+  );
+  const onRequest = observe(context, dialogs, deposits);
 
   /** A defect in handling one message must not end the service of all others. */
   function guarded(source: Hop, handle: () => void): void {
@@ -218,6 +237,7 @@ export async function openSipAgent(
       onAck(message, source) {
         signals.received(message.octets, evidenceOf(source));
         dialogs.acknowledged(message);
+        deposits.acknowledged(message);
       },
       onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
       onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),
@@ -247,7 +267,11 @@ export async function openSipAgent(
     kind: 'open',
     listening: transports.listening,
     reloadTls: transports.reloadTls,
-    effects: performed.effects,
+    transports: {
+      sip: performed.effects,
+      channels: options.channels,
+      deposits: deposits.transports,
+    },
     serve() {
       serving = true;
       registration.start();
@@ -259,6 +283,7 @@ export async function openSipAgent(
     drain: passing.drain,
     async close() {
       dialogs.close();
+      deposits.close();
       registration.close();
       open.close();
       routing.close();

@@ -21,6 +21,8 @@ export interface Verdict {
   readonly headers?: Headers;
   /** Default: one drawn for it. */
   readonly toTag?: string;
+  /** Of a 2xx that makes a dialog (RFC 3261 §12.1.1). */
+  readonly recordRoute?: 'copied';
   readonly body?: Uint8Array;
 }
 
@@ -73,12 +75,13 @@ export function answers(identity: OwnIdentity, now: () => number) {
   }
 
   return function render(request: SipMessage, source: Hop, verdict: Verdict): Uint8Array {
-    const { status, headers, body } = verdict;
+    const { status, headers, body, recordRoute } = verdict;
     if (status === 100) return renderResponse(request, source, { status });
     const method = request.start.kind === 'request' ? request.start.method : '';
     const parts: ResponseParts = {
       status,
       toTag: verdict.toTag ?? identity.tag(),
+      ...(recordRoute === undefined ? {} : { recordRoute }),
       headers: [
         ...(headers ?? []),
         ['Server', identity.product],

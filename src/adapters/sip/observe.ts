@@ -3,14 +3,13 @@
  * RFC 3261 §8.2: method, Request-URI, Require, then the method's own.
  */
 import { servedAccount } from '../../deferral/account.ts';
-import { isLargeMode } from '../../wire/large-mode.ts';
-import { parseMsrpMedia } from '../../wire/sdp/msrp-media.ts';
-import { parseMediaType, parseTokens } from '../../wire/sip/headers.ts';
+import { parseTokens } from '../../wire/sip/headers.ts';
 import type { SipMessage } from '../../wire/sip/message.ts';
 import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../wire/sip/server-transaction.ts';
 import { parseUri } from '../../wire/sip/uri.ts';
 import { ALLOWED_METHODS, answers, DRAINING, type Verdict } from './answer.ts';
+import type { Deposits } from './deposit/open-deposits.ts';
 import type { ObserveDialog } from './observe-dialog.ts';
 import { observeMessage } from './observe-message.ts';
 import { evidenceOf, type ObserveContext, type Respond } from './observe-options.ts';
@@ -33,6 +32,7 @@ function toTagOf(request: SipMessage): string | undefined {
 export function observe(
   options: ObserveContext,
   dialogs: Pick<ObserveDialog, 'request'>,
+  deposits: Pick<Deposits, 'invite' | 'request'>,
 ): (transaction: ServerTransaction) => void {
   const { clock, signals, identity, registration } = options;
   // Who subscribes to nothing has no use for a NOTIFY (RFC 6665 §4.1.3).
@@ -90,20 +90,6 @@ export function observe(
     return servedAccount(uri, domain) ?? servedAccount(called ?? '', domain);
   }
 
-  /** Session mode is not deferrable, and Large mode needs a session that takes messages (§1.4). */
-  function invite(transaction: ServerTransaction): void {
-    const { request } = transaction;
-    const respond = responder(transaction);
-    const offer = parseMsrpMedia(request.body);
-    const media = offer.kind === 'media' ? offer.media : undefined;
-    const judged = isLargeMode(request, media, { acceptUntagged: true });
-    const type = parseMediaType(request.first('content-type') ?? SDP)?.name;
-    if (addressee(request) === undefined) respond({ status: 404 });
-    // RFC 3261 §8.2.3: a body of a type that is not taken, and what would be.
-    else if (type !== SDP) respond({ status: 415, headers: [['Accept', SDP]] });
-    else respond({ status: judged.verdict === 'no' ? judged.status : 480 });
-  }
-
   async function dispatch(transaction: ServerTransaction): Promise<void> {
     const { request, source } = transaction;
     const method = request.start.kind === 'request' ? request.start.method : '';
@@ -116,12 +102,14 @@ export function observe(
     // RFC 3261 §12.2.2: a To-tag names a dialog.
     const within = ANYWHERE.has(method) && toTagOf(request) !== undefined;
     if (!verdict && (within || IN_DIALOG.has(method))) {
+      if (await deposits.request(transaction)) return;
       return dialogs.request(transaction, responder(transaction));
     }
-    if (!verdict && method === 'MESSAGE') {
+    if (!verdict && (method === 'MESSAGE' || method === 'INVITE')) {
       const account = addressee(request);
-      if (account !== undefined) return message(transaction, account, responder(transaction));
-      verdict = { status: 404 };
+      if (account === undefined) verdict = { status: 404 };
+      else if (method === 'INVITE') return deposits.invite(transaction, account);
+      else return message(transaction, account, responder(transaction));
     }
     const evidence = evidenceOf(source);
     if (!verdict && method === 'REGISTER') {
@@ -133,7 +121,6 @@ export function observe(
     signals.received(request.octets, evidence);
     const respond = responder(transaction);
     if (verdict) return void respond(verdict);
-    if (method === 'INVITE') return invite(transaction);
     // OPTIONS (RFC 3261 §11.2); an ACK or CANCEL that matches nothing never comes here.
     respond({
       status: 200,

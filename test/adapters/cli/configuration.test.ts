@@ -46,6 +46,8 @@ describe('configuration', () => {
       ],
       tls: {},
       msrpListen: { host: '127.0.0.1', port: 2855 },
+      msrpTls: { push: false },
+      large: { bytesMax: 10_485_760, idleSeconds: 60, acceptUntagged: true, lateOffer: true },
       httpListen: { host: '127.0.0.1', port: 8080 },
       trust: ['127.0.0.0/8', '::1/128'],
       forwarding: { seconds: 10, deferOn: [404, 408, 410, 430, 480, 487, 503, 504] },

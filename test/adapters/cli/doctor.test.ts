@@ -139,7 +139,7 @@ describe('doctor', () => {
       },
     };
     const { exitCode, findings } = await examined(busy);
-    expect([exitCode, findings.at(-1)?.found]).toEqual([0, '12 views are what the log says']);
+    expect([exitCode, findings.at(-1)?.found]).toEqual([0, '15 views are what the log says']);
   });
 
   it('says what to do about a log that cannot be read, without a stack trace', async () => {

@@ -2,7 +2,7 @@
  * What the delivery chart asks of SIP. Every request is derived from the log, so it is the same
  * after a restart; what comes back is submitted, and nothing is decided here.
  */
-import type { SipEffects } from '../../../deferral/deferral.ts';
+import type { SipEffects } from '../../../deferral/transports.ts';
 import type { Hop } from '../../../wire/sip/hop.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
 import { performDialog } from './perform-dialog.ts';

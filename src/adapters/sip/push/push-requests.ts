@@ -35,7 +35,12 @@ export function inviteBranch(
 
 /** The SDP of a push that begins `at`, in epoch milliseconds. */
 export function describe(offer: ChannelOffer, at: number): Uint8Array {
-  return renderOffer({ ...offer, originId: Math.floor(at / 1000) + NTP_EPOCH_SECONDS });
+  return renderOffer({ ...offer, originId: originIdAt(at) });
+}
+
+/** The id of `o=` in a description that is made `at`, in epoch milliseconds. */
+export function originIdAt(at: number): number {
+  return Math.floor(at / 1000) + NTP_EPOCH_SECONDS;
 }
 
 /**
