@@ -38,7 +38,6 @@ describe.skipIf(!present)(`the client's view of the worked examples${skipped}`, 
         messageId: 'm1',
         contentType: 'multipart/mixed;boundary="restante-81be02"',
         body: Uint8Array.from(body, (character) => character.charCodeAt(0)),
-        chunks: [],
       },
       false,
     );
@@ -61,7 +60,7 @@ describe('readPushOffer', () => {
 describe('a pushed body that is no encapsulation', () => {
   it('is shown as it is', () => {
     const body = new TextEncoder().encode('hello');
-    const incoming = { messageId: 'm1', contentType: 'text/plain', body, chunks: [] };
+    const incoming = { messageId: 'm1', contentType: 'text/plain', body };
     expect(receivedMessage(incoming, true)).toEqual({
       messageId: 'm1',
       duplicate: true,
