@@ -103,14 +103,38 @@ export async function startKamailio(
   const set = stores.map((port) => `1 sip:${HOST}:${port};transport=${transport} 0 0\n`);
   await writeFile(join(folder, 'dispatcher.list'), set.join(''));
   if (tls) await writeFile(join(folder, 'tls.cfg'), await tlsConfiguration(tls));
+  const words = [...definitions(bound, folder), ...(tls ? ['-A', 'WITH_TLS'] : [])];
+  words.push(...define.flatMap((text) => ['-A', text]));
+  // The stream port is bound last, so all the others are too.
+  const running = await runKamailio({
+    ...{ file: KAMAILIO_CONFIGURATION, folder, words, port: serverPort },
+  });
+  return {
+    ...bound,
+    nextHop: `sip:${HOST}:${transport === 'tls' ? serverTlsPort : serverPort};transport=${transport}`,
+    async command(...words) {
+      const { stdout } = await run('kamcmd', ['-s', `unix:${join(folder, 'ctl')}`, ...words]);
+      return stdout;
+    },
+    ...running,
+  };
+}
+
+/**
+ * Runs Kamailio until it is closed, and removes its folder then. Resolves when it takes TCP at
+ * `port`; rejects with its log when it never does.
+ */
+export async function runKamailio(options: {
+  readonly file: string;
+  /** Of this run alone. */
+  readonly folder: string;
+  readonly words?: readonly string[];
+  readonly port: number;
+}): Promise<Pick<Kamailio, 'log' | 'close'>> {
+  const { file, folder, words = [], port } = options;
   const child = spawn(
     'kamailio',
-    [
-      ...['-f', KAMAILIO_CONFIGURATION, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder],
-      ...definitions(bound, folder),
-      ...(tls ? ['-A', 'WITH_TLS'] : []),
-      ...define.flatMap((text) => ['-A', text]),
-    ],
+    ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder, ...words],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let log = '';
@@ -126,23 +150,14 @@ export async function startKamailio(
     await rm(folder, { recursive: true, force: true });
   }
 
-  for (let leftMs = BOUND_WITHIN_MS; !(await takes(serverPort)); leftMs -= LOOK_EVERY_MS) {
+  for (let leftMs = BOUND_WITHIN_MS; !(await takes(port)); leftMs -= LOOK_EVERY_MS) {
     if (leftMs <= 0 || child.exitCode !== null) {
       await close();
       throw new Error(`kamailio did not come up:\n${log}`);
     }
     await pause(LOOK_EVERY_MS);
   }
-  return {
-    ...bound,
-    nextHop: `sip:${HOST}:${transport === 'tls' ? serverTlsPort : serverPort};transport=${transport}`,
-    async command(...words) {
-      const { stdout } = await run('kamcmd', ['-s', `unix:${join(folder, 'ctl')}`, ...words]);
-      return stdout;
-    },
-    log: () => log,
-    close,
-  };
+  return { log: () => log, close };
 }
 
 /** Ports for `startKamailio`, when a store has to know them before it starts. */
@@ -160,7 +175,6 @@ async function tlsConfiguration(tls: CertificateFiles & { readonly ca: string })
     .replaceAll('/etc/kamailio/roots.pem', tls.ca);
 }
 
-/** The stream port is bound last, so all the others are too. */
 async function takes(port: number): Promise<boolean> {
   const socket = connect(port, HOST);
   const taken = await once(socket, 'connect').then(
