@@ -5,6 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { readPushOffer, renderPushAnswer } from '../../src/adapters/ua/client-sdp.ts';
 import { type PushSession, pushSession } from '../../src/adapters/ua/push-session.ts';
@@ -14,6 +15,8 @@ import { renderResponse } from '../../src/wire/sip/response.ts';
 export interface PushLoad {
   readonly sipPort: number;
   readonly user: string;
+  /** Bodies are written here as they come, one over the other; absent: they are counted alone. */
+  readonly bodyFile?: string;
 }
 
 export interface PushReport {
@@ -24,12 +27,17 @@ export interface PushReport {
   readonly bytes: number;
   /** From the first message that was complete to the last. */
   readonly perSecond: number;
+  /** From the first octet of the first message to the end of the last, in milliseconds. */
+  readonly ms: number;
 }
 
 const HOST = '127.0.0.1';
 const TAG = 'load1';
+const MESSAGE_BYTES_MAX = 4e9;
+const NO_OCTETS = new Uint8Array(0);
 
-async function take({ sipPort, user }: PushLoad): Promise<PushReport> {
+async function take({ sipPort, user, bodyFile }: PushLoad): Promise<PushReport> {
+  const file = bodyFile === undefined ? undefined : openSync(bodyFile, 'w');
   const media = createServer({ noDelay: true }).listen(0, HOST);
   await once(media, 'listening');
   const address = media.address();
@@ -45,6 +53,7 @@ async function take({ sipPort, user }: PushLoad): Promise<PushReport> {
   let bytes = 0;
   let firstAt = 0;
   let lastAt = 0;
+  let beganAt = 0;
   media.on('connection', (socket) => session?.attach(socket));
 
   const respond = (request: SipMessage, body?: Uint8Array): void => {
@@ -57,16 +66,33 @@ async function take({ sipPort, user }: PushLoad): Promise<PushReport> {
   const invited = (request: SipMessage): void => {
     const offer = readPushOffer(Buffer.from(request.body).toString());
     if (!offer) throw new Error('the INVITE offers no MSRP');
-    const answer = { host: HOST, port, path, setup: 'passive', maxSize: 1e7, origin: 1 } as const;
+    const answer = {
+      host: HOST,
+      port,
+      path,
+      setup: 'passive',
+      maxSize: MESSAGE_BYTES_MAX,
+      origin: 1,
+    } as const;
     session ??= pushSession({
       localUri: path,
       remotePath: offer.path,
       setup: 'passive',
-      onMessage({ messageId, body }) {
+      messageBytesMax: MESSAGE_BYTES_MAX,
+      begin: () => ({
+        unwrittenBytes: 0,
+        write(at, octets) {
+          if (beganAt === 0) beganAt = performance.now();
+          if (file !== undefined) writeSync(file, octets, 0, octets.length, at);
+        },
+        discard() {},
+        octets: () => NO_OCTETS,
+      }),
+      onMessage({ messageId }, bodyBytes) {
         lastAt = performance.now();
         if (messages === 0) firstAt = lastAt;
         messages += 1;
-        bytes += body.length;
+        bytes += bodyBytes;
         ids.add(messageId);
         return 200;
       },
@@ -102,8 +128,9 @@ async function take({ sipPort, user }: PushLoad): Promise<PushReport> {
   session?.close();
   media.close();
   sip.close();
+  if (file !== undefined) closeSync(file);
   const perSecond = ((messages - 1) * 1000) / (lastAt - firstAt);
-  return { messages, distinct: ids.size, bytes, perSecond };
+  return { messages, distinct: ids.size, bytes, perSecond, ms: lastAt - beganAt };
 }
 
 const report = await take(JSON.parse(process.argv[2] ?? '{}') as PushLoad);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { msrpFramer } from '../../wire/msrp/frame.ts';
+import { MSRP_LIMITS } from '../../wire/msrp/limits.ts';
 import { type MemorySink, memorySink } from '../../wire/msrp/message-sink.ts';
 import { msrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
@@ -11,8 +12,12 @@ export interface PushSessionOptions {
   readonly remotePath: readonly string[];
   /** `active`: we connect to the server. */
   readonly setup: 'active' | 'passive';
-  /** Status to answer a whole message with; `never`: no answer at all. */
-  readonly onMessage: (message: PushedMessage) => number | 'never';
+  /** Octets of one message, above which it is refused with 413. */
+  readonly messageBytesMax?: number;
+  /** Where the octets of a message go; default: into memory. */
+  readonly begin?: () => MemorySink;
+  /** Status to answer a whole message with; `never`: no answer at all. `bytes`: of its body. */
+  readonly onMessage: (message: PushedMessage, bytes: number) => number | 'never';
 }
 
 export interface PushSession {
@@ -27,7 +32,7 @@ export interface PushSession {
 
 /** The client's half of one push: a socket, the framing and the session of `wire`, nothing kept. */
 export function pushSession(options: PushSessionOptions): PushSession {
-  const { localUri, remotePath, setup, onMessage } = options;
+  const { localUri, remotePath, setup, onMessage, messageBytesMax } = options;
   let socket: Socket | undefined;
   const session = msrpSession<MemorySink>({
     role: setup,
@@ -47,11 +52,12 @@ export function pushSession(options: PushSessionOptions): PushSession {
       socket?.uncork();
       return socket?.writableNeedDrain !== true;
     },
-    begin: () => memorySink(),
+    limits: { ...MSRP_LIMITS, ...(messageBytesMax === undefined ? {} : { messageBytesMax }) },
+    begin: options.begin ?? memorySink,
     emit(event) {
       if (event.kind === 'completed') {
         const { messageId, contentType, sink, bytes } = event.message;
-        const status = onMessage({ messageId, contentType, body: sink.octets(bytes) });
+        const status = onMessage({ messageId, contentType, body: sink.octets(bytes) }, bytes);
         if (status !== 'never') session.answer(event.tid, status);
       } else if (event.kind === 'lost') socket?.destroySoon();
     },
