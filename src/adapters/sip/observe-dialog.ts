@@ -135,7 +135,11 @@ export function observeDialog(options: ObserveContext): ObserveDialog {
         const peer = push.peer(delivery);
         const isAnswer = success.isOffer && ack.body.length > 0 && peer !== undefined;
         // No answer to a description that stands already leaves it standing.
-        if (isAnswer && !keepsSession(ack.body, peer, session)) lost('answer not acceptable');
+        if (
+          isAnswer &&
+          !keepsSession(ack.body, peer, { ...session, ours: push.description(delivery) })
+        )
+          lost('answer not acceptable');
       },
       onMissing: () => lost('no ACK'),
     });

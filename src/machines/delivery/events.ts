@@ -26,6 +26,8 @@ export type Answer =
       readonly encapsulation?: 'sipfrag';
       /** Present: the client takes no message/msrp, so no Large message (A-34). */
       readonly refusesLarge?: true;
+      /** `a=fingerprint` of the client's certificate, over TLS (RFC 4572 §5). */
+      readonly fingerprint?: string;
     }
   | { readonly acceptable: false; readonly reason: string };
 

@@ -1,5 +1,6 @@
 /** Whether a peer's answer lets us push: decision A-34. */
-import { parseMsrpMedia } from './msrp-media.ts';
+import { parseMsrpUri } from '../msrp/uri.ts';
+import { type MsrpMedia, parseMsrpMedia } from './msrp-media.ts';
 
 /** As the delivery's InviteAnswered records it. */
 export type Answer =
@@ -14,12 +15,16 @@ export type Answer =
       readonly encapsulation?: 'sipfrag';
       /** Present: message/msrp is in neither list, so no Large message is sent (A-34). */
       readonly refusesLarge?: true;
+      /** `a=fingerprint` of the peer's certificate, over TLS. */
+      readonly fingerprint?: string;
     }
   | { readonly acceptable: false; readonly reason: string };
 
 export interface JudgeOptions {
   /** `push.assumeMultipart`: RFC 4975 §7.3.1 obliges every endpoint to receive multipart/mixed. */
   readonly assumeMultipart: boolean;
+  /** What was offered; default: MSRP over plain TCP. */
+  readonly protocol?: MsrpMedia['protocol'];
   /** Media types that will stand inside, for example `message/sipfrag`. */
   readonly wrappedNeeded: readonly string[];
 }
@@ -31,7 +36,8 @@ export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answe
   const { media } = parsed;
   const { path, acceptTypes, acceptWrappedTypes, maxSize, direction } = media;
   if (media.port === 0) return no('the media was rejected (port 0)');
-  if (media.protocol !== 'TCP/MSRP') return no('the answer speaks TLS, the offer did not');
+  const { protocol = 'TCP/MSRP' } = options;
+  if (media.protocol !== protocol) return no(`the answer is ${media.protocol}, not ${protocol}`);
   if (direction !== 'recvonly' && direction !== 'sendrecv') {
     return no(`the peer will not receive (a=${direction})`);
   }
@@ -39,19 +45,29 @@ export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answe
     return no('multipart/mixed is not in a=accept-types');
   }
   const either = [...acceptTypes, ...acceptWrappedTypes];
+  const isCalled = media.setup !== 'active';
+  if (isCalled && !isReachable(media)) return no(`nobody is reached at ${path[0]} by ${protocol}`);
   const missing = options.wrappedNeeded.filter((type) => !accepts(either, type));
   if (missing.length > 0) return no(`${missing.join(', ')} is in neither list of accepted types`);
   return {
     acceptable: true,
     path,
-    // RFC 6135 §4.3: `holdconn` and no a=setup mean the offerer connects, as in RFC 4975 §5.4.
-    setup: media.setup === 'active' ? 'active' : 'passive',
+    // RFC 4975 §5.4, RFC 6135 §4.2.1: `holdconn` and no a=setup mean that the offerer connects.
+    setup: isCalled ? 'passive' : 'active',
     ...(maxSize === undefined ? {} : { maxSize }),
     acceptTypes,
     acceptWrappedTypes,
     ...(accepts(either, 'message/sip') ? {} : { encapsulation: 'sipfrag' }),
     ...(accepts(either, 'message/msrp') ? {} : { refusesLarge: true }),
+    ...(media.fingerprint === undefined ? {} : { fingerprint: media.fingerprint }),
   };
+}
+
+/** RFC 4975 §6: what the path says of the connection must be what the m-line says. */
+function isReachable({ path, protocol }: MsrpMedia): boolean {
+  const { scheme, transport } = parseMsrpUri(path[0] ?? '') ?? {};
+  const isSecure = protocol === 'TCP/TLS/MSRP';
+  return transport?.toLowerCase() === 'tcp' && (scheme === 'msrps') === isSecure;
 }
 
 /** RFC 4975 §8.6: `*` and `type/*` are wildcards, parameters and case do not count. */

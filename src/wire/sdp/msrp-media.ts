@@ -44,6 +44,12 @@ export type MsrpMediaParsed =
   | { readonly kind: 'media'; readonly media: MsrpMedia }
   | { readonly kind: 'refusal'; readonly reason: string };
 
+/** What a description of ours offers; `undefined`: there is none. */
+export function protocolOf(description: Uint8Array | undefined): MsrpMedia['protocol'] {
+  const text = new TextDecoder().decode(description);
+  return /^m=message \d+ TCP\/TLS\/MSRP /m.test(text) ? 'TCP/TLS/MSRP' : 'TCP/MSRP';
+}
+
 /** Ours: a description with relays, files and candidates stays far below it. */
 const SDP_BYTES_MAX = 16 * 1024;
 const BARE_CR_OR_NUL = /\r(?!\n)|\0/;

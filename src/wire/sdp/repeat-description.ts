@@ -35,8 +35,7 @@ function roleFor(
   setup: MsrpMedia['setup'],
   { peerConnects }: { readonly peerConnects: boolean },
 ): Setup {
-  if (setup === 'holdconn') return 'holdconn';
   if (setup === 'actpass') return peerConnects ? 'passive' : 'active';
-  // RFC 6135 §4.3: without the attribute the offerer connects.
+  // RFC 4975 §5.4, RFC 6135 §4.2.1: without the attribute, or with `holdconn`, the offerer connects.
   return setup === 'passive' ? 'active' : 'passive';
 }

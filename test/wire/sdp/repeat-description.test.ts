@@ -23,7 +23,7 @@ test.each([
   ['actpass', true, 'passive'],
   ['active', false, 'passive'],
   ['passive', true, 'active'],
-  ['holdconn', false, 'holdconn'],
+  ['holdconn', false, 'passive'],
   [undefined, false, 'passive'],
 ] as const)('an offer with setup %s, the peer connected: %s → %s [RFC 4145 §4.1]', (...row) => {
   const [setup, peerConnects, role] = row;

@@ -74,7 +74,7 @@ function negotiate(
     return { status: 415, headers: [['Accept-Encoding', IDENTITY]] };
   }
   const peer = push.peer(session.delivery);
-  if (!ours || !peer || !keepsSession(request.body, peer, session)) return UNCHANGED;
+  if (!ours || !peer || !keepsSession(request.body, peer, { ...session, ours })) return UNCHANGED;
   return { isOffer: false, body: answerTo(request.body, ours, peer) };
 }
 

@@ -1,7 +1,7 @@
 /** Whether a description of the client leaves the session as it is (RFC 3264 §8, A-34). */
 import type { ChannelEnd } from '../../../machines/delivery/effects.ts';
 import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
-import { parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
+import { parseMsrpMedia, protocolOf } from '../../../wire/sdp/msrp-media.ts';
 import { repeatDescription } from '../../../wire/sdp/repeat-description.ts';
 import type { PushSession } from './find-session.ts';
 
@@ -15,9 +15,9 @@ const JUDGED = { assumeMultipart: false, wrappedNeeded: ['message/sipfrag'] } as
 export function keepsSession(
   description: Uint8Array,
   peer: ChannelEnd,
-  session: Pick<PushSession, 'encapsulation'>,
+  session: Pick<PushSession, 'encapsulation'> & { readonly ours?: Uint8Array | undefined },
 ): boolean {
-  const judged = judgeAnswer(description, JUDGED);
+  const judged = judgeAnswer(description, { ...JUDGED, protocol: protocolOf(session.ours) });
   if (!judged.acceptable) return false;
   const { path, maxSize = Number.POSITIVE_INFINITY, encapsulation } = judged;
   const samePath = path.join(' ') === peer.path.join(' ');

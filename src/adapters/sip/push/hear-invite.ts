@@ -5,6 +5,7 @@ import type {
   InviteRefusedData,
 } from '../../../machines/delivery/events.ts';
 import { judgeAnswer } from '../../../wire/sdp/judge-answer.ts';
+import { protocolOf } from '../../../wire/sdp/msrp-media.ts';
 import { dialogFrom2xx } from '../../../wire/sip/dialog.ts';
 import {
   parseCSeq,
@@ -52,10 +53,11 @@ export function hearInvite(context: PushContext) {
   }
 
   function judged(delivery: string, toTag: string, response: SipMessage) {
-    const answer = judgeAnswer(sdpOf(delivery, toTag, response), JUDGED);
+    const protocol = protocolOf(context.descriptions.of(delivery));
+    const answer = judgeAnswer(sdpOf(delivery, toTag, response), { ...JUDGED, protocol });
     // RFC 4975 §14.1: who knows the path can take the session.
     return answer.acceptable && channels.conceal
-      ? { ...answer, path: channels.conceal(delivery, answer.path) }
+      ? { ...answer, path: channels.conceal(delivery, answer.path, answer.fingerprint) }
       : answer;
   }
 
