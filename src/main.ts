@@ -13,6 +13,7 @@ import { sendMessages } from './adapters/ua/send-messages.ts';
 import { ladder } from './audit/ladder.ts';
 import { renderLadder } from './audit/ladder-text.ts';
 import { charts } from './deferral/deferral.ts';
+import { openContents } from './main/contents.ts';
 import { openStore } from './main/open-store.ts';
 import { serve } from './main/serve.ts';
 import { userAgent } from './main/user-agent.ts';
@@ -53,6 +54,7 @@ process.exitCode = await runCommandLine(
   {
     version,
     openStore,
+    openContents,
     charts,
     serve: (config, to) => serve(config, to, { version, stop: stop.signal }),
     demo: (options) =>

@@ -1,9 +1,9 @@
 /**
- * Which records of a log concern one account or one delivery: its events, and the signals that
- * belong to their calls, sessions and addresses.
+ * Which records of a log concern one account or one delivery: its events, those of the sessions that
+ * its senders left messages by, and the signals that belong to their calls, sessions and addresses.
  */
 import type { Recorded } from '../engine/recorded.ts';
-import { parseStreamName } from '../engine/stream-name.ts';
+import { parseStreamName, streamName } from '../engine/stream-name.ts';
 import { journaled, type SignalSummary } from '../wire/journal.ts';
 import { parseSip } from '../wire/sip/message.ts';
 import { parseNameAddr } from '../wire/sip/name-addr.ts';
@@ -27,6 +27,8 @@ export interface LadderSignal extends SignalSummary {
   readonly at: number;
   /** Of a REGISTER, whom it registers. */
   readonly registers?: string;
+  /** Of the call in which somebody leaves messages: Large Message mode. */
+  readonly ofSender?: true;
 }
 
 export interface LadderEvent {
@@ -35,7 +37,7 @@ export interface LadderEvent {
   readonly cause?: LadderSignal;
 }
 
-/** Where the frames of a delivery were seen, and how long. */
+/** Where the frames of a delivery or of a sender's session were seen, and how long. */
 interface Session {
   remote?: string;
   readonly openedAt: number;
@@ -63,9 +65,12 @@ export function selectRecords(
   /** A server that starts or stops between two events explains them; before and after, it does not. */
   const starts: LadderEvent[] = [];
   const candidates: LadderSignal[] = [];
+  /** By stream. */
   const sessions = new Map<string, Session>();
   const callIds = new Set<string>();
-  /** MSRP Message-IDs by whether a delivery of ours had them acknowledged. */
+  /** Calls of senders. */
+  const senderCalls = new Set<string>();
+  /** MSRP Message-IDs by whether they are of a session of ours. */
   const messageIds = new Map<string, boolean>();
 
   for (const event of records) {
@@ -75,34 +80,41 @@ export function selectRecords(
       if (signal) candidates.push(signal);
     } else if (category === 'node' && events.length > 0) {
       starts.push({ event });
-    } else if (category === 'mailbox' || category === 'delivery') {
+    } else if (category === 'mailbox' || category === 'delivery' || category === 'deposit') {
       const ours =
         category === 'mailbox'
           ? ofMailbox(event, id, scope)
-          : everything || sessions.has(id) || ofDelivery(event, id, scope);
-      if (category === 'delivery') noteDelivery(event, id, ours);
+          : everything || sessions.has(event.stream) || ofSession(event, { category, id }, scope);
+      if (category !== 'mailbox') noteSession(event, ours);
       if (!ours) continue;
       const cause = causeOf(event);
       if (cause?.callId) callIds.add(cause.callId);
+      if (cause?.callId && category === 'deposit') senderCalls.add(cause.callId);
       events.push(...starts.splice(0), cause ? { event, cause } : { event });
     }
   }
 
-  function noteDelivery(event: Recorded, id: string, ours: boolean): void {
-    const messageId = text(event.data, 'messageId');
+  function noteSession(event: Recorded, ours: boolean): void {
+    const { stream, type, data, meta, at } = event;
+    const messageId = text(data, 'messageId');
     if (messageId) messageIds.set(messageId, ours || messageIds.get(messageId) === true);
     if (!ours) return;
-    const session: Session = sessions.get(id) ?? { openedAt: event.at, endedAt: Infinity };
-    if (event.type === 'ChannelBound') session.remote = text(event.data, 'remote');
-    if (event.meta.to === 'ended' && event.meta.from !== 'ended') session.endedAt = event.at;
-    sessions.set(id, session);
+    const session: Session = sessions.get(stream) ?? { openedAt: at, endedAt: Infinity };
+    if (type === 'ChannelBound') session.remote = text(data, 'remote');
+    if (meta.to === 'ended' && meta.from !== 'ended') session.endedAt = at;
+    sessions.set(stream, session);
   }
 
-  if (everything) return { events: [...events, ...starts], signals: candidates };
+  const attributed = (signal: LadderSignal): LadderSignal =>
+    senderCalls.has(signal.callId ?? '') ? { ...signal, ofSender: true } : signal;
+  const told = events.map((one) => (one.cause ? { ...one, cause: attributed(one.cause) } : one));
+  if (everything) {
+    return { events: [...told, ...starts], signals: candidates.map(attributed) };
+  }
   const sip = sipClaim(scope, sessions, callIds);
   const msrp = msrpClaim([...sessions.values()], messageIds);
   const signals = candidates.filter((one) => (one.protocol === 'sip' ? sip(one) : msrp(one)));
-  return { events, signals };
+  return { events: told, signals: signals.map(attributed) };
 }
 
 function ofMailbox(event: Recorded, account: string, scope: LadderScope): boolean {
@@ -111,9 +123,14 @@ function ofMailbox(event: Recorded, account: string, scope: LadderScope): boolea
   return event.id === scope.delivery || text(event.data, 'delivery') === scope.delivery;
 }
 
-function ofDelivery(event: Recorded, id: string, { account, delivery }: LadderScope): boolean {
-  // Only the first event of a delivery names its account: later ones are known by their stream.
-  return delivery === undefined ? text(event.data, 'account') === account : delivery === id;
+function ofSession(
+  event: Recorded,
+  { category, id }: { readonly category: string; readonly id: string },
+  { account, delivery }: LadderScope,
+): boolean {
+  // Only the first event of a session names its account: later ones are known by their stream.
+  if (delivery === undefined) return text(event.data, 'account') === account;
+  return category === 'delivery' && delivery === id;
 }
 
 /** A SIP signal is ours by its Call-ID, or, answered by no event, by whom it is addressed to. */
@@ -126,7 +143,7 @@ function sipClaim(
     const { callId = '', startLine, registers, status } = signal;
     // The Call-ID of a push is `push.<delivery>.<token>@host`.
     const pushed = callId.startsWith('push.') ? callId.split('.', 2)[1] : undefined;
-    if (pushed !== undefined && sessions.has(pushed)) return true;
+    if (pushed !== undefined && sessions.has(streamName('delivery', pushed))) return true;
     if (callIds.has(callId)) return true;
     if (delivery !== undefined || status !== undefined || account === undefined) return false;
     const addressee = registers ?? accountOf(startLine.split(' ', 2)[1] ?? '');
@@ -137,8 +154,8 @@ function sipClaim(
 }
 
 /**
- * An MSRP frame is ours when it passed on the connection of a delivery of ours while that lasted.
- * Sessions may share a connection: frames of a message that another delivery pushed are not ours.
+ * An MSRP frame is ours when it passed on the connection of a session of ours while that lasted.
+ * Sessions may share a connection: frames of a message of another session are not ours.
  */
 function msrpClaim(
   sessions: readonly Session[],

@@ -162,9 +162,9 @@ function lanesOf(signals: readonly LadderSignal[], columns: Readonly<Record<stri
 }
 
 /** By what is said and not by address: behind a proxy senders and clients have the same one. */
-function roleOf({ protocol, method }: LadderSignal): string {
+function roleOf({ protocol, method, ofSender }: LadderSignal): string {
   if (protocol === 'msrp') return MSRP;
-  return method === 'MESSAGE' ? SENDER : CLIENT;
+  return method === 'MESSAGE' || ofSender ? SENDER : CLIENT;
 }
 
 function arrowOf(signal: LadderSignal, lanes: Lanes, start: number): LadderArrow {
@@ -215,6 +215,7 @@ const DETAILS: readonly (readonly [name: string, before: string, after: string])
   ['id', '', ''],
   ['bytes', '', ' octets'],
   ['bindings', '', ' contacts'],
+  ['contentType', '', ''],
   ['count', '', ' messages'],
   ['cause', '', ''],
   ['acknowledged', '', ' acknowledged'],
@@ -222,6 +223,7 @@ const DETAILS: readonly (readonly [name: string, before: string, after: string])
   ['status', '', ''],
   ['outcome', '', ''],
   ['reason', '', ''],
+  ['idleMs', 'nothing for ', ' ms'],
   ['remote', 'to ', ''],
 ];
 

@@ -153,7 +153,7 @@ const data = fc.oneof(
 );
 const anyRecord: fc.Arbitrary<Recorded> = fc.record({
   stream: fc
-    .tuple(fc.constantFrom('mailbox', 'delivery', 'signal', 'node'), hostile)
+    .tuple(fc.constantFrom('mailbox', 'delivery', 'deposit', 'signal', 'node'), hostile)
     .map(([category, id]) => `${category}-${id}`),
   type: fc.oneof(fc.constantFrom('SignalSent', 'SignalReceived', 'ChannelBound'), hostile),
   id: hostile,

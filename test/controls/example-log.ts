@@ -5,12 +5,15 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { memoryStore } from '../../src/adapters/store/memory.ts';
+import { deferLarge } from '../../src/deferral/defer-large.ts';
 import { depositOf } from '../../src/deferral/deposit.ts';
 import { chart } from '../../src/engine/decide.ts';
+import type { Input } from '../../src/engine/input.ts';
 import type { Digest, EventStore, ViewStore } from '../../src/engine/ports.ts';
 import { createRunner } from '../../src/engine/runner.ts';
 import { streamName } from '../../src/engine/stream-name.ts';
 import { deliveryMachine } from '../../src/machines/delivery/machine.ts';
+import { depositMachine } from '../../src/machines/deposit/machine.ts';
 import type { Binding } from '../../src/machines/mailbox/events.ts';
 import { mailboxMachine } from '../../src/machines/mailbox/machine.ts';
 import { projections } from '../../src/projections/all.ts';
@@ -30,7 +33,7 @@ export const HELD_ID = '1795338902000000@store.example.org';
 export const HOSTILE_SUBJECT = 'hello \u001b[2J\u202egpj.exe';
 
 const NODE = 'node-1';
-const EVIDENCE = {
+export const EVIDENCE = {
   protocol: 'sip',
   transport: 'tcp',
   local: '127.0.0.1:5060',
@@ -40,6 +43,7 @@ const EVIDENCE = {
 export const charts = {
   mailbox: chart(mailboxMachine, 1),
   delivery: chart(deliveryMachine, 1),
+  deposit: chart(depositMachine, 1),
 } as const;
 
 const digest: Digest = {
@@ -79,9 +83,15 @@ export interface ExampleLog {
   readonly store: EventStore & ViewStore;
   /** Id of alice's open delivery. */
   readonly delivery: string;
-  /** Submits a further input, which must be accepted; resolves to its position. */
-  happen(stream: string, type: string, data: unknown, octets?: Uint8Array): Promise<string>;
+  /**
+   * Submits a further input, which must be accepted; resolves to its position when what the session
+   * of a sender asks for has happened, too.
+   */
+  happen(stream: string, type: string, data: unknown, carried?: Carried): Promise<string>;
 }
+
+/** What travels with an event: of a signal, with where it came from. */
+export type Carried = Pick<Input, 'octets' | 'evidence'>;
 
 function binding(contact: string): Binding {
   const expiresAt = BEGIN_MS + 3_600_000;
@@ -111,19 +121,29 @@ export async function exampleLog(
     charts,
     digest,
     clock,
-    perform: async () => {},
+    async perform(event, effects) {
+      for (const [index, { name, params }] of effects.entries()) {
+        const effect = { name, params, id: `${event.stream}/${event.revision}/${index}`, event };
+        if (name === 'deferMessage') await large.deferMessage(effect);
+        if (name === 'annotateMessage') await large.annotateMessage(effect);
+      }
+    },
     onFault(stream, fault) {
       throw new Error(`${stream}: ${fault}`);
     },
   });
+  const large = deferLarge({
+    ...{ submit: runner.submit, store, views: store, clock, digest },
+    deferred() {},
+  });
   let causes = 0;
 
-  async function happen(stream: string, type: string, data: unknown, octets?: Uint8Array) {
+  async function happen(stream: string, type: string, data: unknown, carried: Carried = {}) {
     clock.advance(1_000);
     causes += 1;
-    const evidence = octets === undefined ? {} : { octets, evidence: EVIDENCE };
-    const input = { type, at: clock.now(), data, cause: `cause ${causes}`, ...evidence };
+    const input = { type, at: clock.now(), data, cause: `cause ${causes}`, ...carried };
     const outcome = await runner.submit(stream, input);
+    await runner.idle();
     if (outcome.outcome === 'accepted') return outcome.event.position;
     throw new Error(`${type} in ${stream} was not accepted: ${JSON.stringify(outcome)}`);
   }
@@ -135,7 +155,7 @@ export async function exampleLog(
     const deposit = depositOf(parsed.message, stamp);
     if (deposit.kind !== 'deposit') throw new Error(deposit.reason);
     const data = { ...deposit.input.data, ...(held ? { held } : {}) };
-    await happen(deposit.stream, 'MessageDeferred', data, octets);
+    await happen(deposit.stream, 'MessageDeferred', data, { octets, evidence: EVIDENCE });
   }
 
   const mailbox = streamName('mailbox', ALICE);

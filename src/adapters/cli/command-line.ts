@@ -1,5 +1,5 @@
 import type { Chart } from '../../engine/decide.ts';
-import type { EventStore, ViewStore } from '../../engine/ports.ts';
+import type { BlobReader, EventStore, ViewStore } from '../../engine/ports.ts';
 import type { DigestHash } from '../../wire/sip/digest.ts';
 import type { ServeConfig } from './configuration.ts';
 import type { SipAddress } from './listen-address.ts';
@@ -9,6 +9,15 @@ export type Store = EventStore & ViewStore;
 export type OpenedStore =
   | { readonly kind: 'open'; readonly store: Store }
   | { readonly kind: 'failure'; readonly what: string; readonly todo: string };
+
+/** Contents of Large messages, to be read: the server may run meanwhile. */
+export interface Contents {
+  /** Where a content is kept, for a person. */
+  pathOf(sha256: string): string;
+  /** `undefined`: it is not there. Rejects when it cannot be read. */
+  open(sha256: string): Promise<BlobReader | undefined>;
+  list(): AsyncIterable<{ readonly sha256: string; readonly bytes: number }>;
+}
 
 export interface Output {
   /** Standard output; a promise makes the writer wait for a slow reader. */
@@ -63,6 +72,8 @@ export interface UaReceiveOptions {
 export interface CommandLine {
   readonly version: string;
   openStore(target: { readonly url: string; readonly readOnly: boolean }): Promise<OpenedStore>;
+  /** Of the server whose `data` is this folder. */
+  openContents(data: string): Contents;
   /** By category of the streams they drive. */
   readonly charts: Readonly<Record<string, Chart>>;
   serve(config: ServeConfig, output: Output): Promise<number>;

@@ -3,18 +3,22 @@ import { Command } from 'commander';
 import { projections } from '../../projections/all.ts';
 import { visible } from '../../wire/visible.ts';
 import type { Session, Store } from './command-line.ts';
-import { type Faults, logCheck } from './log-check.ts';
+import { type Finding, faultFinding, finding, ok } from './finding.ts';
+import { type LargeFindingsOptions, largeFindings } from './large-findings.ts';
+import { logCheck } from './log-check.ts';
 import { EXIT } from './problem.ts';
-import { messageOf, type StoreOptions, storeUrl, withReadingOptions } from './store-access.ts';
+import {
+  messageOf,
+  type StoreOptions,
+  type StorePlace,
+  storePlace,
+  withReadingOptions,
+} from './store-access.ts';
 import { jsonLine } from './table.ts';
 import { viewDifferences } from './view-check.ts';
 
-interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  readonly found: string;
-  /** What to do about it; absent: nothing. */
-  readonly todo?: string;
+interface DoctorOptions extends StoreOptions {
+  readonly fast?: boolean;
 }
 
 /** package.json, `engines`. */
@@ -23,14 +27,6 @@ const NODE_OLDEST = [20, 19] as const;
 const FREE_BYTES_LEAST = 1024 ** 3;
 
 const LMDB = 'lmdb:';
-
-function ok(check: string, found: string): Finding {
-  return { check, ok: true, found };
-}
-
-function finding(check: string, found: string, todo: string): Finding {
-  return { check, ok: false, found, todo };
-}
 
 function nodeFinding(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -69,14 +65,12 @@ async function folderFindings(dir: string): Promise<readonly Finding[]> {
   return found;
 }
 
-function faultFinding(check: string, good: string, faults: Faults, todo: string): Finding {
-  if (faults.count === 0) return ok(check, good);
-  const more = faults.count > faults.first.length ? `; … (${faults.count} in all)` : '';
-  return finding(check, faults.first.map(visible).join('; ') + more, todo);
-}
-
-async function logFindings({ charts }: Session, store: Store): Promise<readonly Finding[]> {
-  const check = logCheck(store, charts, projections);
+async function logFindings(
+  session: Session,
+  store: Store,
+  more: Pick<LargeFindingsOptions, 'contents' | 'fast'>,
+): Promise<readonly Finding[]> {
+  const check = logCheck(store, session.charts, projections);
   try {
     await check.advance();
   } catch (error) {
@@ -85,12 +79,14 @@ async function logFindings({ charts }: Session, store: Store): Promise<readonly 
     return [finding('log', found, todo)];
   }
   const good = `${check.events} events in ${check.streams} streams, in order and without gaps`;
+  const replayed = 'every stream replays to its recorded states';
   const orderTodo = 'restore the store from a backup: something else has written to it';
   const replayTodo = 'look with restante replay; install the release that wrote the log';
   return [
-    faultFinding('log', good, check.order, orderTodo),
-    faultFinding('replay', 'every stream replays to its recorded states', check.replay, replayTodo),
+    faultFinding('log', good, { faults: check.order, todo: orderTodo }),
+    faultFinding('replay', replayed, { faults: check.replay, todo: replayTodo }),
     await viewFinding(store, check),
+    ...(await largeFindings(session, { ...more, store, rows: check.rows })),
   ];
 }
 
@@ -115,26 +111,33 @@ async function viewFinding(store: Store, check: ReturnType<typeof logCheck>): Pr
   }
 }
 
-async function storeFindings(session: Session, url: string): Promise<readonly Finding[]> {
+async function storeFindings(
+  session: Session,
+  { url, data }: StorePlace,
+  fast: boolean,
+): Promise<readonly Finding[]> {
   const opened = await session.openStore({ url, readOnly: true });
   if (opened.kind === 'failure') return [finding('store', opened.what, opened.todo)];
   try {
-    return [ok('store', `${url} opens`), ...(await logFindings(session, opened.store))];
+    const more = { contents: session.openContents(data), fast };
+    return [ok('store', `${url} opens`), ...(await logFindings(session, opened.store, more))];
   } finally {
     await opened.store.close();
   }
 }
 
-function line({ check, ok, found, todo }: Finding): string {
-  const verdict = ok ? 'ok     ' : 'FINDING';
-  return `${verdict}  ${check.padEnd(6)}  ${found}${todo === undefined ? '' : `\n         to do: ${todo}`}\n`;
+function line({ check, ok, note, found, todo }: Finding): string {
+  const verdict = (note ? 'note' : ok ? 'ok' : 'FINDING').padEnd(7);
+  return `${verdict}  ${check.padEnd(8)}  ${found}${todo === undefined ? '' : `\n         to do: ${todo}`}\n`;
 }
 
-async function examine(session: Session, options: StoreOptions): Promise<number> {
-  const url = await storeUrl(session, options);
-  if (url === undefined) return EXIT.usage;
+async function examine(session: Session, options: DoctorOptions): Promise<number> {
+  const place = await storePlace(session, options);
+  if (place === undefined) return EXIT.usage;
+  const { url } = place;
   const folder = url.startsWith(LMDB) ? await folderFindings(url.slice(LMDB.length)) : [];
-  const findings = [nodeFinding(), ...folder, ...(await storeFindings(session, url))];
+  const stored = await storeFindings(session, place, options.fast ?? false);
+  const findings = [nodeFinding(), ...folder, ...stored];
   for (const one of findings) {
     await session.output.write(options.json ? jsonLine(one) : line(one));
   }
@@ -143,11 +146,15 @@ async function examine(session: Session, options: StoreOptions): Promise<number>
 
 export function doctorCommand(session: Session): Command {
   return withReadingOptions(new Command('doctor'))
-    .description('check the installation and the store: log, views, replay')
+    .description('check the installation and the store: log, views, replay, contents')
+    .option(
+      '--fast',
+      'leave out the digests of contents: only whether they are there, and how long',
+    )
     .addHelpText(
       'after',
       '\nReads everything once; the server may run meanwhile. Exits with 1 when it found something.' +
         '\n\nExamples:\n  restante doctor\n  restante doctor --data /var/lib/restante --json',
     )
-    .action(async (options: StoreOptions) => session.finish(await examine(session, options)));
+    .action(async (options: DoctorOptions) => session.finish(await examine(session, options)));
 }

@@ -1,26 +1,62 @@
+import { depositStream } from '../../deferral/account.ts';
 import type { Recorded } from '../../engine/recorded.ts';
 import { parseStreamName } from '../../engine/stream-name.ts';
+import { parseNameAddr } from '../../wire/sip/name-addr.ts';
 import { visible } from '../../wire/visible.ts';
 import { utc } from './table.ts';
 
 /** Longer values are cut: a line is to be looked over, `--json` has everything. */
 const VALUE_CHARACTERS_MAX = 60;
+/** Why something was refused or given up is worth more. */
+const REASON_CHARACTERS_MAX = 240;
+/** Of a digest: enough to tell two apart. */
+const DIGEST_CHARACTERS = 16;
 /** A start line is within this, or not worth more. */
 const START_LINE_OCTETS_MAX = 512;
 
-function cut(text: string): string {
-  return text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text;
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-function shortValue(value: unknown): string {
+function shortValue(name: string, value: unknown): string {
   if (Array.isArray(value)) return `[${value.length}]`;
   if (typeof value === 'object' && value !== null) return '{…}';
-  return visible(cut(String(value)));
+  return visible(
+    cut(String(value), name === 'reason' ? REASON_CHARACTERS_MAX : VALUE_CHARACTERS_MAX),
+  );
+}
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** What is worth its place of properties that are no single word. */
+const BRIEF: Readonly<Record<string, (value: Properties) => Properties>> = {
+  dialog: ({ callId, remote }) => ({
+    callId,
+    sender: parseNameAddr(String(remote))?.uri ?? remote,
+  }),
+  end: ({ setup, path }) => ({ setup, path: Array.isArray(path) ? path.join(' ') : path }),
+  timer: ({ sessionExpiresSeconds, refresher }) => ({
+    timer: `${sessionExpiresSeconds}s,${refresher}`,
+  }),
+  parts: ({ body }) => ({ body: body === undefined ? 'file' : 'log' }),
+  source: ({ deposit, revision, blob }) => ({
+    source: `${depositStream(String(deposit))}#${revision}`,
+    ...(blob === undefined ? {} : { blob: cut(String(blob), DIGEST_CHARACTERS) }),
+  }),
+};
+
+function brief([name, value]: readonly [string, unknown]): readonly (readonly [string, unknown])[] {
+  if (name === 'sha256') return [[name, cut(String(value), DIGEST_CHARACTERS)]];
+  const known = Object.hasOwn(BRIEF, name) ? BRIEF[name] : undefined;
+  const isProperties = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return known && isProperties ? Object.entries(known(value as Properties)) : [[name, value]];
 }
 
 function shortData(data: unknown): readonly string[] {
   if (typeof data !== 'object' || data === null) return [];
-  return Object.entries(data).map(([name, value]) => `${visible(name)}=${shortValue(value)}`);
+  return Object.entries(data)
+    .flatMap(brief)
+    .map(([name, value]) => `${visible(name)}=${shortValue(name, value)}`);
 }
 
 interface Signal {

@@ -32,7 +32,8 @@ interface Stream {
   state: State | undefined;
 }
 
-function faults() {
+/** A list that keeps the first faults and counts all. */
+export function faults() {
   const first: string[] = [];
   return {
     first,

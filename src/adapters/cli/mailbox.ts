@@ -5,15 +5,10 @@ import { under } from '../../projections/change.ts';
 import { accountDeliveryView, deliveryView } from '../../projections/deliveries.ts';
 import { deliveringView } from '../../projections/in-flight.ts';
 import { type RegistrationRow, registrationView } from '../../projections/registrations.ts';
-import {
-  type MailboxRow,
-  mailboxView,
-  messageView,
-  waitingView,
-} from '../../projections/waiting-messages.ts';
-import { parseSip } from '../../wire/sip/message.ts';
+import { type MailboxRow, mailboxView } from '../../projections/waiting-messages.ts';
 import { accountFrom } from './account-from.ts';
 import type { CommandLine, Session, Store } from './command-line.ts';
+import { messagesAside, messageTables, waitingMessages } from './mailbox-messages.ts';
 import { EXIT } from './problem.ts';
 import { count, notFound, onStore, type StoreOptions, withReadingOptions } from './store-access.ts';
 import { jsonLine, listing, section, table, utc } from './table.ts';
@@ -89,30 +84,6 @@ async function list(cli: CommandLine, store: Store, options: ListOptions): Promi
   return EXIT.ok;
 }
 
-/** What waits, with what the stored octets say about it. */
-async function waitingMessages(store: Store, account: string, limit: number) {
-  const rows = await store.range(waitingView, { ...under(account), limit });
-  const messages = [];
-  for (const [, { id }] of rows) {
-    const row = await store.get(messageView, id);
-    if (!row) continue;
-    const { receivedAt, bytes, expiresAt, attempts, deferred } = row;
-    let headers: { from?: string; subject?: string } = {};
-    const stream = streamName('mailbox', account);
-    for await (const event of store.read(stream, { from: deferred, limit: 1 })) {
-      const parsed = event.octets && parseSip(event.octets, 'exact');
-      const from = parsed?.message?.first('from');
-      const subject = parsed?.message?.first('subject');
-      headers = {
-        ...(from === undefined ? {} : { from }),
-        ...(subject === undefined ? {} : { subject }),
-      };
-    }
-    messages.push({ id, receivedAt, ...headers, bytes, expiresAt: expiresAt ?? null, attempts });
-  }
-  return messages;
-}
-
 async function recentDeliveries(store: Store, account: string) {
   const range = { ...under(account), reverse: true, limit: RECENT_DELIVERIES };
   const deliveries = [];
@@ -143,11 +114,13 @@ async function show(cli: CommandLine, store: Store, options: ShowOptions): Promi
   const top = await summary(store, account);
   const { delivery, row } = await standing(store, account);
   const bindings = bindingsOf(cli, registration);
-  const waiting = await waitingMessages(store, account, options.limit);
+  const { limit } = options;
+  const waiting = await waitingMessages(store, account, limit);
+  const aside = await messagesAside(store, account, { count: top.held + top.parked, limit });
   const deliveries = await recentDeliveries(store, account);
   const open = delivery === undefined ? null : { delivery, ...row };
   if (options.json) {
-    await cli.output.write(jsonLine({ ...top, bindings, open, waiting, deliveries }));
+    await cli.output.write(jsonLine({ ...top, bindings, open, waiting, aside, deliveries }));
     return EXIT.ok;
   }
   const until = top.registeredUntil;
@@ -161,7 +134,7 @@ async function show(cli: CommandLine, store: Store, options: ShowOptions): Promi
       ['delivery', openText(delivery, row)],
     ]) +
       bindingTable(bindings) +
-      waitingTable(waiting, top.waiting) +
+      messageTables({ waiting, aside }, top) +
       deliveryTable(deliveries),
   );
   return EXIT.ok;
@@ -184,23 +157,6 @@ function bindingTable(bindings: ReturnType<typeof bindingsOf>): string {
   ]);
   const head = ['contact', 'im', 'expires', 'from'];
   return section('bindings', table(head, cells), cells.length === 0);
-}
-
-function waitingTable(
-  messages: Awaited<ReturnType<typeof waitingMessages>>,
-  total: number,
-): string {
-  const cells = messages.map(({ id, receivedAt, from, subject, bytes, expiresAt }) => [
-    id,
-    utc(receivedAt),
-    from,
-    subject,
-    bytes,
-    expiresAt === null ? 'never' : utc(expiresAt),
-  ]);
-  const head = ['id', 'received', 'from', 'subject', 'bytes', 'expires'];
-  const more = total > cells.length ? `(${cells.length} of ${total} shown: --limit)\n` : '';
-  return section('waiting', table(head, cells) + more, cells.length === 0);
 }
 
 function deliveryTable(deliveries: Awaited<ReturnType<typeof recentDeliveries>>): string {
@@ -233,7 +189,7 @@ export function mailboxCommand(session: Session): Command {
     );
   withReadingOptions(mailbox.command('show <ACCOUNT>'))
     .description('show one mailbox: registration, open delivery, messages, deliveries')
-    .option('--limit <N>', 'how many waiting messages', count, LIMIT_DEFAULT)
+    .option('--limit <N>', 'how many messages', count, LIMIT_DEFAULT)
     .addHelpText(
       'after',
       '\nExamples:\n  restante mailbox show alice@example.org\n' +

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { type Phase, phase, type State } from '../../engine/decide.ts';
-import type { Position, Recorded } from '../../engine/recorded.ts';
+import type { Position } from '../../engine/recorded.ts';
 import { streamName } from '../../engine/stream-name.ts';
+import { visible } from '../../wire/visible.ts';
 import { accountFrom } from './account-from.ts';
 import type { Session, Store } from './command-line.ts';
-import { foldStep } from './fold.ts';
+import { type Folded, foldStream } from './fold.ts';
 import { EXIT } from './problem.ts';
+import { senderSessions, sessionsText } from './replay-sessions.ts';
 import {
   notFound,
   onStore,
@@ -15,40 +17,11 @@ import {
 } from './store-access.ts';
 import { jsonLine, listing, table, utc } from './table.ts';
 
+/** A session by its stream; no account looks like one: it has a host. */
+const STREAM = /^(deposit|delivery)-[^@:]+$/;
+
 interface ReplayOptions extends StoreOptions {
   readonly at?: string;
-}
-
-interface Folded {
-  readonly events: readonly { readonly event: Recorded; readonly state: State }[];
-  readonly state: State;
-  readonly disagreements: readonly string[];
-}
-
-async function foldStream(
-  { charts }: Session,
-  store: Store,
-  stream: {
-    readonly category: 'mailbox' | 'delivery';
-    readonly id: string;
-    /** The last position to fold; `undefined`: all. */
-    readonly at: Position | undefined;
-  },
-): Promise<Folded> {
-  const { category, id, at } = stream;
-  const chart = charts[category];
-  if (!chart) throw new Error(`this release has no chart for ${category} streams`);
-  const events: { event: Recorded; state: State }[] = [];
-  const disagreements: string[] = [];
-  let state = chart.initial;
-  for await (const event of store.read(streamName(category, id))) {
-    if (at !== undefined && event.position > at) break;
-    const step = foldStep(chart, state, event);
-    state = step.state;
-    events.push({ event, state });
-    if (step.disagreement !== undefined) disagreements.push(step.disagreement);
-  }
-  return { events, state, disagreements };
 }
 
 function currentDelivery({ context }: State): string | undefined {
@@ -97,8 +70,10 @@ async function replayAccount(
 ): Promise<number> {
   const { account } = options;
   const at = options.at === undefined ? undefined : await placeIn(store, options.at);
-  const mailbox = await foldStream(session, store, { category: 'mailbox', id: account, at });
-  if (mailbox.events.length === 0) {
+  const { charts } = session;
+  const mailbox = await foldStream(charts, store, { stream: streamName('mailbox', account), at });
+  const senders = await senderSessions(session, store, { account, at });
+  if (mailbox.events.length === 0 && senders.folded.length === 0) {
     const until = at === undefined ? '' : ` at or before ${at}`;
     const todo = 'see restante mailbox list for those there are';
     return notFound(session, `${account} has no event${until}`, todo);
@@ -107,23 +82,27 @@ async function replayAccount(
   const deliveries = new Map<string, Folded>();
   for (const id of ids) {
     if (id === undefined) continue;
-    deliveries.set(id, await foldStream(session, store, { category: 'delivery', id, at }));
+    deliveries.set(id, await foldStream(charts, store, { stream: streamName('delivery', id), at }));
   }
   const id = currentDelivery(mailbox.state);
   const delivery = id === undefined ? undefined : deliveries.get(id);
-  const disagreements = [mailbox, ...deliveries.values()].flatMap((one) => one.disagreements);
+  const all = [mailbox, ...deliveries.values(), ...senders.folded];
+  const disagreements = all.flatMap((one) => one.disagreements);
   const path = pathOf(mailbox, deliveries);
   const begun = delivery && delivery.events.length > 0 ? delivery : undefined;
   const result = {
     account,
-    at: at ?? lastOf([mailbox, ...deliveries.values()]),
+    at: at ?? lastOf(all),
     phase: phase(mailbox.state.value, begun?.state.value),
     mailbox: mailbox.state,
     delivery: id === undefined ? null : { id, ...begun?.state },
+    sessions: { open: senders.open, ended: senders.ended },
     path,
     disagreements,
   };
-  await session.output.write(options.json ? jsonLine(result) : textOf(result));
+  await session.output.write(
+    options.json ? jsonLine(result) : textOf(result, sessionsText(senders)),
+  );
   return disagreements.length === 0 ? EXIT.ok : EXIT.finding;
 }
 
@@ -137,17 +116,22 @@ interface Result {
   readonly disagreements: readonly string[];
 }
 
+function agreementText(disagreements: readonly string[]): string {
+  if (disagreements.length === 0) return '\nrecorded and folded states agree\n';
+  const lines = disagreements.map((one) => `  ${one}\n`).join('');
+  return `\nrecorded and folded states DISAGREE:\n${lines}`;
+}
+
 function contextText(context: unknown): string {
   const entries = Object.entries(context as Record<string, unknown>);
   return listing(entries.map(([name, value]) => [`  ${name}`, JSON.stringify(value)]));
 }
 
-function textOf({ account, at, phase, mailbox, delivery, path, disagreements }: Result): string {
+function textOf(
+  { account, at, phase, mailbox, delivery, path, disagreements }: Result,
+  sessions: string,
+): string {
   const steps = path.map((step) => [step.position, utc(step.at), step.phase, step.by]);
-  const agreement =
-    disagreements.length === 0
-      ? 'recorded and folded states agree\n'
-      : `recorded and folded states DISAGREE:\n${disagreements.map((one) => `  ${one}\n`).join('')}`;
   const delivering = delivery
     ? `\ndelivery ${delivery.id}: ${delivery.value ?? 'not begun'}\n${
         delivery.context === undefined ? '' : contextText(delivery.context)
@@ -161,26 +145,70 @@ function textOf({ account, at, phase, mailbox, delivery, path, disagreements }: 
     ]),
     `\nmailbox: ${mailbox.value}\n${contextText(mailbox.context)}`,
     delivering,
+    sessions,
     `\npath:\n${table(['position', 'time', 'phase', 'by'], steps)}`,
-    `\n${agreement}`,
+    agreementText(disagreements),
   ].join('');
+}
+
+/** One stream by itself: of a session of a sender, or of a delivery. */
+async function replayStream(
+  session: Session,
+  store: Store,
+  options: ReplayOptions & { readonly stream: string },
+): Promise<number> {
+  const { stream } = options;
+  const at = options.at === undefined ? undefined : await placeIn(store, options.at);
+  const folded = await foldStream(session.charts, store, { stream, at });
+  const { events, state, disagreements } = folded;
+  if (events.length === 0) {
+    const what = `${visible(stream)} has no event${at === undefined ? '' : ` at or before ${at}`}`;
+    return notFound(session, what, 'see restante log for the streams there are');
+  }
+  const path = events.flatMap(({ event, state: { value } }, index) =>
+    events[index - 1]?.state.value === value
+      ? []
+      : [{ position: event.position, at: event.at, state: value, by: event.type }],
+  );
+  const last = at ?? lastOf([folded]);
+  if (options.json) {
+    const { value, context } = state;
+    await session.output.write(
+      jsonLine({ stream, at: last, state: value, context, path, disagreements }),
+    );
+  } else {
+    const steps = path.map((step) => [step.position, utc(step.at), step.state, step.by]);
+    await session.output.write(
+      listing([
+        ['stream', stream],
+        ['at', last],
+        ['state', state.value],
+      ]) +
+        contextText(state.context) +
+        `\npath:\n${table(['position', 'time', 'state', 'by'], steps)}` +
+        agreementText(disagreements),
+    );
+  }
+  return disagreements.length === 0 ? EXIT.ok : EXIT.finding;
 }
 
 export function replayCommand(session: Session): Command {
   return withReadingOptions(new Command('replay'))
-    .argument('<ACCOUNT>')
+    .argument('<ACCOUNT>', 'or the stream of one session: deposit-ID, delivery-ID')
     .description(
-      'fold a mailbox and its deliveries from the log: where it stood, and how it got there',
+      'fold a mailbox and its sessions from the log: where it stood, and how it got there',
     )
     .option('--at <POSITION>', 'as of this position (default: the end of the log)')
     .addHelpText(
       'after',
       '\nExits with 1 when the log records other states than the fold finds.\n\nExamples:\n' +
         '  restante replay alice@example.org\n' +
-        '  restante replay alice@example.org --at 1200 --json',
+        '  restante replay alice@example.org --at 1200 --json\n' +
+        '  restante replay deposit-1386357e2f562bee76a5539f',
     )
     .action((text: string, options: ReplayOptions) =>
       onStore(session, { ...options, access: 'read' }, async (store) => {
+        if (STREAM.test(text)) return replayStream(session, store, { ...options, stream: text });
         const account = accountFrom(text);
         if (account !== undefined) return replayAccount(session, store, { ...options, account });
         return notFound(session, `${text} is no account`, 'write it like alice@example.org');

@@ -1,6 +1,6 @@
 /** How the reading commands find a store, open it and give it back. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { CommandLine, Session, Store } from './command-line.ts';
+import type { CommandLine, Contents, Session, Store } from './command-line.ts';
 import { CONFIG_VARIABLE, type Configuration, readConfiguration } from './configuration.ts';
 import { EXIT, problemText } from './problem.ts';
 
@@ -44,14 +44,20 @@ export async function configured(
   return readConfiguration({ flags, environment, file: { path, text } });
 }
 
-/** The URL of the store that the options mean, or `undefined` after saying what is wrong. */
-export async function storeUrl(
+export interface StorePlace {
+  readonly url: string;
+  /** The folder that the server was given: contents of Large messages are there. */
+  readonly data: string;
+}
+
+/** The store that the options mean, or `undefined` after saying what is wrong. */
+export async function storePlace(
   cli: CommandLine,
   options: StoreOptions,
-): Promise<string | undefined> {
+): Promise<StorePlace | undefined> {
   const { data, store } = options;
   const read = await configured(cli, { data, store }, options.config);
-  if (read.kind === 'configuration') return read.config.store;
+  if (read.kind === 'configuration') return { url: read.config.store, data: read.config.data };
   for (const problem of read.problems) cli.output.error(problemText(problem));
   return undefined;
 }
@@ -64,17 +70,18 @@ export interface OpenOptions extends StoreOptions {
 export async function onStore(
   session: Session,
   options: OpenOptions,
-  work: (store: Store) => Promise<number>,
+  work: (store: Store, contents: Contents) => Promise<number>,
 ): Promise<void> {
-  const url = await storeUrl(session, options);
-  if (url === undefined) return session.finish(EXIT.usage);
+  const place = await storePlace(session, options);
+  if (place === undefined) return session.finish(EXIT.usage);
+  const { url, data } = place;
   const opened = await session.openStore({ url, readOnly: options.access === 'read' });
   if (opened.kind === 'failure') {
     session.output.error(problemText({ what: opened.what, where: url, todo: opened.todo }));
     return session.finish(EXIT.environment);
   }
   try {
-    session.finish(await work(opened.store));
+    session.finish(await work(opened.store, session.openContents(data)));
   } finally {
     await opened.store.close();
   }

@@ -1,6 +1,7 @@
 import type { CommandLine, Store } from '../../../src/adapters/cli/command-line.ts';
 import { runCommandLine } from '../../../src/adapters/cli/program.ts';
 import { sipDigestHash } from '../../../src/adapters/host/digest.ts';
+import { openContents } from '../../../src/main/contents.ts';
 import { BEGIN_MS, charts } from '../../controls/example-log.ts';
 
 export interface Ran {
@@ -48,6 +49,7 @@ export async function run(stage: Stage, ...words: readonly string[]): Promise<Ra
       if (!stage.store) throw new Error('this test has no store');
       return { kind: 'open', store: { ...stage.store, close: async () => {} } };
     },
+    openContents,
     serve: ask('serve'),
     demo: ask('demo'),
     ua: { send: ask('send'), receive: ask('receive') },
