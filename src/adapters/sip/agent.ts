@@ -235,9 +235,10 @@ export async function openSipAgent(
     user: {
       onRequest: access.limited(onRequest),
       onAck(message, source) {
+        // One that makes an event travels inside it.
+        if (deposits.acknowledged(message)) return;
         signals.received(message.octets, evidenceOf(source));
         dialogs.acknowledged(message);
-        deposits.acknowledged(message);
       },
       onCancelReceived: (cancel, source) => signals.received(cancel.octets, evidenceOf(source)),
       onCancelAnswered: (response, hop) => signals.received(response.octets, evidenceOf(hop)),

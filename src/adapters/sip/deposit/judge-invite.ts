@@ -1,7 +1,7 @@
 /** Whether the INVITE of a sender may leave a message here, and by what session (OMA 9.1.1.2). */
 import type { GrantedTimer } from '../../../machines/deposit/events.ts';
 import { isLargeMode } from '../../../wire/large-mode.ts';
-import { type MsrpMedia, parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
+import { isReachable, type MsrpMedia, parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
 import { type Dialog, dialogOfInvite } from '../../../wire/sip/dialog.ts';
 import { parseMediaType } from '../../../wire/sip/headers.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
@@ -66,6 +66,9 @@ export function judgeInvite(
   const end = endOf(media);
   if (end.tls && !options.tls) {
     return refused(notAcceptable('no TLS for MSRP here'), 'TLS is not listened for');
+  }
+  if (end.setup === 'passive' && !isReachable(media)) {
+    return refused(notAcceptable('nobody can be reached at the path'), 'unusable path');
   }
   return { ...agreed, media, end };
 }

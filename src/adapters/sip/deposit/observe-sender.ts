@@ -5,7 +5,7 @@ import type {
   DepositDialog,
   GrantedTimer,
 } from '../../../machines/deposit/events.ts';
-import { parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
+import { isReachable, parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
 import { repeatDescription } from '../../../wire/sdp/repeat-description.ts';
 import { parseContacts } from '../../../wire/sip/contact.ts';
 import { parseCSeq } from '../../../wire/sip/headers.ts';
@@ -34,7 +34,8 @@ interface State {
 export interface ObserveSender {
   /** `false`: the request is in no dialog of a deposit. */
   request(transaction: ServerTransaction): Promise<boolean>;
-  acknowledged(ack: SipMessage): void;
+  /** `false`: it is none that a deposit waits for, and is not recorded. */
+  acknowledged(ack: SipMessage): boolean;
   close(): void;
 }
 
@@ -46,7 +47,8 @@ export function observeSender(context: DepositContext): ObserveSender {
   async function find(request: SipMessage): Promise<Found | undefined> {
     const tag = parseNameAddr(request.first('to') ?? '')?.tag ?? '';
     const deposit = depositOfTag(tag);
-    if (deposit === undefined) return undefined;
+    const isPush = context.identity.deliveryOf(request.first('call-id') ?? '') !== undefined;
+    if (deposit === undefined || isPush) return undefined;
     const { value, context: known } = await runner.state(depositStream(deposit));
     const { dialog, sessionExpiresSeconds } = known as State;
     const theirs = parseNameAddr(request.first('from') ?? '')?.tag ?? '';
@@ -139,7 +141,7 @@ export function observeSender(context: DepositContext): ObserveSender {
     },
     acknowledged(ack) {
       const deposit = depositOfTag(parseNameAddr(ack.first('to') ?? '')?.tag ?? '');
-      if (deposit !== undefined) acks.acknowledged(deposit, cseqOf(ack), ack);
+      return deposit !== undefined && acks.acknowledged(deposit, cseqOf(ack), ack);
     },
     close: acks.close,
   };
@@ -157,10 +159,14 @@ export function answerToOffer(
   const { media } = parsed;
   if (media.port === 0) return { unacceptable: 'the media was rejected (port 0)' };
   if (!/^send/.test(media.direction)) return { unacceptable: 'the sender sends nothing' };
+  const isCalled = media.setup !== 'active';
+  if (media.protocol !== 'TCP/MSRP' || (isCalled && !isReachable(media))) {
+    return { unacceptable: `not what was offered: ${media.protocol} ${media.path[0]}` };
+  }
   session.path = media.path;
   const path = deposits.conceal(deposit, media.path, media.fingerprint);
   // RFC 4975 §5.4: we offered, so we connect unless the sender says that it does.
-  return { end: { path, setup: media.setup === 'active' ? 'active' : 'passive' } };
+  return { end: { path, setup: isCalled ? 'passive' : 'active' } };
 }
 
 function timerOf(request: SipMessage, { sessionExpiresSeconds }: Found) {

@@ -14,7 +14,8 @@ export interface Deposits {
   readonly invite: ObserveInvite;
   /** `false`: the request is in no dialog of a deposit. */
   request(transaction: ServerTransaction): Promise<boolean>;
-  acknowledged(ack: SipMessage): void;
+  /** `false`: it is none that a deposit waits for, and is not recorded. */
+  acknowledged(ack: SipMessage): boolean;
   readonly transports: DepositTransports;
   close(): void;
 }

@@ -83,15 +83,26 @@ export function performDeposit(
     });
   }
 
+  function accept(deposit: string, session: OpenSession): Uint8Array | undefined {
+    const { transaction } = session;
+    try {
+      const description = describe(deposit, session);
+      session.description = description;
+      return context.respond(transaction, success(session, description));
+    } catch (fault) {
+      onFault(`answer to the INVITE of deposit ${deposit}`, fault);
+      if (!transaction.answered) context.respond(transaction, { status: 500 });
+      return undefined;
+    }
+  }
+
   async function answerInvite(effect: Effect): Promise<void> {
     const deposit = parseStreamName(effect.event.stream).id;
     const { offers } = effect.params as Params<'answerInvite'>;
     const session = sessions.get(deposit);
     // Of another process: what it offered is closed by DepositInterrupted.
     if (!session) return;
-    const description = describe(deposit, session);
-    session.description = description;
-    const octets = context.respond(session.transaction, success(session, description));
+    const octets = accept(deposit, session);
     if (octets) {
       session.answer = octets;
       return awaitAck(deposit, session, octets, offers);

@@ -9,7 +9,8 @@ export interface AwaitedAcks {
    * its last (RFC 3261 §14.1), so the 2xx to that arrived.
    */
   wait(delivery: string, success: Success): void;
-  acknowledged(delivery: string, cseq: number, ack: SipMessage): void;
+  /** `false`: it was not waited for, and nobody was told. */
+  acknowledged(delivery: string, cseq: number, ack: SipMessage): boolean;
   /** Our offer went out in a 2xx and has no answer yet. */
   isOffering(delivery: string): boolean;
   /** Gives up waiting: the dialog is over. */
@@ -68,9 +69,10 @@ export function awaitedAcks(clock: TransactionClock): AwaitedAcks {
     },
     acknowledged(delivery, cseq, ack) {
       const known = waiting.get(delivery);
-      if (known?.success.cseq !== cseq) return;
+      if (known?.success.cseq !== cseq) return false;
       forget(delivery);
       known.success.onAck(ack);
+      return true;
     },
     isOffering: (delivery) => waiting.get(delivery)?.success.isOffer === true,
     async settled(delivery) {
