@@ -1,6 +1,5 @@
 /** The MSRP side of the server: one endpoint, by which messages are pushed and left. */
 import { readFile, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
 import { openFileBlobs } from '../adapters/blob/file.ts';
 import { memoryBlobs } from '../adapters/blob/memory.ts';
 import type { ServeConfig } from '../adapters/cli/configuration.ts';
@@ -13,6 +12,7 @@ import type { Channels } from '../deferral/channel.ts';
 import type { DepositChannels } from '../deferral/deposit-channel.ts';
 import type { Signals } from '../deferral/signals.ts';
 import type { BlobStore } from '../engine/ports.ts';
+import { contentsFolder } from './contents.ts';
 
 /** Messages that come at once must find room, too: ours. */
 const ROOM_FACTOR = 2;
@@ -20,7 +20,7 @@ const ROOM_FACTOR = 2;
 /** Contents lie beside the store; those of a store in memory go with it. */
 export async function openBlobs(config: ServeConfig): Promise<BlobStore> {
   if (config.store === 'memory:') return memoryBlobs({ digest: hostDigest, now: steadyClock.now });
-  return openFileBlobs({ dir: join(config.data, 'blobs') });
+  return openFileBlobs({ dir: contentsFolder(config.data) });
 }
 
 /** Whether a message of the largest size would find room beside what is on its way. */
@@ -57,6 +57,7 @@ export async function openMsrp(
     limits: { messageBytesMax: large.bytesMax },
     clock: steadyClock,
     random,
+    ...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
     ...(msrpTls.listen && material
       ? { tls: { listen: msrpTls.listen, material: () => material ?? { cert: '', key: '' } } }
       : {}),

@@ -117,6 +117,33 @@ describe.skipIf(!present)(`the journal of the worked examples${skipped}`, () => 
   });
 });
 
+describe.each(['full', 'headers'] as const)('a frame that comes without its body (%s)', (mode) => {
+  const head = [
+    'MSRP abcd1234 SEND',
+    'To-Path: msrp://192.0.2.50:2855/p7k2m4qx9w;tcp',
+    'From-Path: msrp://192.0.2.17:7394/2s93i9ek2a;tcp',
+    'Message-ID: m123',
+    'Byte-Range: 1-*/300000',
+    'Content-Type: multipart/mixed;boundary=b',
+    '\r\n',
+  ].join('\r\n');
+  const body = { bytes: 300_000, sha256: 'ab'.repeat(32) };
+  const shown = head.replace('p7k2m4qx9w', 'p7k2...').replace('2s93i9ek2a', '2s93...');
+
+  it.each([
+    ['ended', '-------abcd1234+\r\n', { flag: '+' }],
+    ['was cut off', '', {}],
+  ])('and %s is kept as it is, with what is known of the body', (_, endLine, flag) => {
+    const kept = journaled(utf8(head + endLine), { ...msrp, mode, body });
+    expect(text(kept.octets)).toBe(shown + endLine);
+    expect(kept.summary).toEqual({
+      ...{ startLine: 'MSRP abcd1234 SEND', tid: 'abcd1234', method: 'SEND', messageId: 'm123' },
+      ...{ byteRange: '1-*/300000', contentType: 'multipart/mixed;boundary=b', ...flag },
+      ...{ bodyBytes: 300_000, bodySha256: 'ab'.repeat(32) },
+    });
+  });
+});
+
 describe('credentials', () => {
   const secret = 'deadbeefcafe0123';
   it.each([

@@ -1,4 +1,4 @@
-/** One TCP connection that carries MSRP sessions: framing, corking, backpressure, bounds. */
+/** One connection, over TCP or TLS, that carries MSRP sessions: framing, corking, backpressure, bounds. */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../engine/ports.ts';
 import { type FrameEvent, msrpFramer, type StreamEvent } from '../../wire/msrp/frame.ts';
@@ -9,10 +9,13 @@ import { frameJournal, type MsrpSignal } from './frame-journal.ts';
 import { frameWatch } from './frame-watch.ts';
 import type { EndpointLimits } from './limits.ts';
 import { outbox } from './outbox.ts';
+import type { Security } from './tls.ts';
 
 export interface ConnectionOptions {
   readonly limits: EndpointLimits;
   readonly clock: Clock;
+  /** Of a connection over TLS. */
+  readonly security?: Security | undefined;
   readonly journal?: ((signal: MsrpSignal) => void) | undefined;
   /** The session that a URI names, when it is on this connection. */
   find(uri: string, connection: Connection): MsrpSession | undefined;
@@ -33,6 +36,7 @@ export interface Member {
 }
 
 export interface Connection {
+  readonly security: Security | undefined;
   readonly local: string;
   readonly remote: string;
   /** Sessions bound to it. */
@@ -65,7 +69,8 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   let reason = 'the peer closed the connection';
   const local = address(socket.localAddress, socket.localPort);
   const remote = address(socket.remoteAddress, socket.remotePort);
-  const journal = frameJournal(options.journal, { local, remote });
+  const transport = options.security ? 'tls' : 'tcp';
+  const journal = frameJournal(options.journal, { transport, local, remote });
   const out = outbox(socket, limits.queuedBytesMax);
   const watch = frameWatch({ frameMs: limits.frameMs, stretchBytes: limits.wholeBytesMax });
   /** Whose the body is that comes in pieces. */
@@ -195,7 +200,8 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   }
 
   function refuse(head: RequestHead, status: 481 | 506): void {
-    refused(status === 481 ? 'no such session' : 'session in use', `RFC 4975 §10.${status - 474}`);
+    if (status === 481) refused('no such session', 'RFC 4975 §10.8');
+    else refused('session in use', 'RFC 4975 §10.10');
     if (head.method !== 'REPORT' && head.failureReport !== 'no') {
       const toPath = head.fromPath.slice(0, 1);
       const fromPath = head.toPath.slice(0, 1);
@@ -219,6 +225,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   }
 
   const connection: Connection = {
+    security: options.security,
     local,
     remote,
     get size() {

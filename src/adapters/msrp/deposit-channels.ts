@@ -68,9 +68,10 @@ export function msrpDeposits(options: MsrpDepositsOptions): DepositChannels {
     const look = (afterMs: number): void => {
       cancel = clock.timer(afterMs, () => {
         const quietMs = clock.now() - session.quietSince();
-        if (quietMs < idleMs) look(idleMs - quietMs);
-        else if (session.session.unanswered > 0) look(idleMs);
-        else on.idle(quietMs);
+        if (quietMs < idleMs) return look(idleMs - quietMs);
+        // Before the ACK it changes nothing: it is told again as long as the session is open.
+        look(idleMs);
+        if (session.session.unanswered === 0) on.idle(quietMs);
       });
     };
     look(idleMs);

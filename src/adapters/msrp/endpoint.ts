@@ -1,14 +1,18 @@
-/** MSRP over TCP: one listening socket, and the sessions that connect or are connected to. */
-import { connect, createServer, type Socket } from 'node:net';
+/** MSRP over TCP and TLS: listening sockets, and the sessions that connect or are connected to. */
+import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../engine/ports.ts';
-import { isIpAddress } from '../../wire/ip-address.ts';
 import { type MessageSink, type MsrpSession, msrpSession } from '../../wire/msrp/session.ts';
 import { parseMsrpUri } from '../../wire/msrp/uri.ts';
-import { type Connection, msrpConnection } from './connection.ts';
+import { address, type Connection, msrpConnection } from './connection.ts';
+import { connectTo, type DialRequest } from './dial.ts';
 import { type EndpointSession, endpointSession, type SessionRequest } from './endpoint-session.ts';
 import type { MsrpSignal } from './frame-journal.ts';
+import { hostAddresses } from './host-address.ts';
 import { ENDPOINT_LIMITS, type EndpointLimits } from './limits.ts';
+import { listening } from './listening.ts';
 import { type Place, sessionTable } from './session-table.ts';
+import { type Stranger, strangersAtTheDoor } from './strangers.ts';
+import { handshakes, type Security, strangerFault, type TlsMaterial } from './tls.ts';
 
 export type { EndpointSession, MsrpSignal, SessionRequest };
 
@@ -17,9 +21,11 @@ export interface EndpointOptions {
   /** MSRP over TLS beside it; `material` in PEM is asked for anew at each handshake. */
   readonly tls?: {
     readonly listen: { readonly host: string; readonly port: number };
-    material(): { readonly cert: string; readonly key: string };
+    material(): TlsMaterial;
   };
   readonly limits?: Partial<EndpointLimits>;
+  /** `ADDRESS` or `ADDRESS:PORT`, asked for hosts that paths name; absent: the system's. */
+  readonly dnsServers?: readonly string[];
   /** Only differences of `now()` count: it had better be steady, whatever the wall clock does. */
   readonly clock: Clock;
   /** Octets that nobody can guess. */
@@ -56,7 +62,7 @@ export interface MsrpEndpoint {
   close(): Promise<void>;
 }
 
-/** Rejects only when the address cannot be listened on. */
+/** Rejects only when an address cannot be listened on, or the certificate cannot be used. */
 export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEndpoint> {
   const { clock } = options;
   const random = pooled(options.random);
@@ -64,22 +70,23 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
   const table = sessionTable(random(32));
   const connections = new Set<Connection>();
   const sessions = new Set<EndpointSession>();
-  /** Connections that came in and are not bound, oldest first, with the address of the peer. */
-  const strangers = new Map<Connection, string>();
   /** Among whom a connection waits for its session's place. */
-  const parkedAt = new Map<Connection, Set<Connection>>();
+  const parkedAt = new Map<Stranger, Set<Connection>>();
+  const strangers = strangersAtTheDoor(limits, (stranger) => parkedAt.has(stranger));
+  const handshaking = new Set<Socket>();
   const refused = options.refused ?? (() => {});
+  const addressOf = hostAddresses(options.dnsServers);
 
-  function open(socket: Socket): Connection {
+  function open(socket: Socket, security?: Security): Connection {
     const { journal } = options;
     const closed = (gone: Connection) => {
       connections.delete(gone);
       parkedAt.get(gone)?.delete(gone);
       parkedAt.delete(gone);
-      strangers.delete(gone);
+      strangers.leave(gone);
     };
     const routes = { find, route, refused, closed };
-    const connection = msrpConnection(socket, { limits, clock, journal, ...routes });
+    const connection = msrpConnection(socket, { limits, clock, security, journal, ...routes });
     connections.add(connection);
     return connection;
   }
@@ -100,54 +107,61 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
         place.parked.add(connection);
         parkedAt.set(connection, place.parked);
         return 'wait';
-      case 'waiting':
-        strangers.delete(connection);
-        return place.bind(connection);
+      case 'waiting': {
+        const reason = place.fault(connection);
+        strangers.leave(connection);
+        if (reason === undefined) return place.bind(connection);
+        refused({ reason, section: 'RFC 8122 §6.2', remote: connection.remote });
+        return 481;
+      }
       default:
         return place satisfies never;
     }
   }
 
-  /**
-   * Why a connection from `host` is refused. When all places are taken, the oldest that has named
-   * no session goes: who says nothing must not keep those out that were called.
-   */
-  function lackOfRoom(host: string): string | undefined {
-    let same = 0;
-    for (const each of strangers.values()) if (each === host) same++;
-    if (same >= limits.unboundPerAddressMax) return 'too many unbound connections from one address';
-    if (strangers.size < limits.unboundConnectionsMax) return undefined;
-    for (const connection of strangers.keys()) {
-      if (parkedAt.has(connection)) continue;
-      strangers.delete(connection);
-      connection.destroy('too many unbound connections');
-      return undefined;
-    }
-    return 'too many unbound connections';
-  }
-
-  function incoming(socket: Socket): void {
-    const connection = open(socket);
-    const host = socket.remoteAddress ?? '';
-    const reason = lackOfRoom(host);
-    if (reason !== undefined) {
-      refused({ reason, section: '', remote: connection.remote });
-      connection.destroy(reason);
-      return;
-    }
-    strangers.set(connection, host);
+  function incoming(socket: Socket, security?: Security): void {
+    const connection = open(socket, security);
+    if (!admitted(socket, connection)) return;
     const cancel = clock.timer(limits.bindMs, () => {
       if (connection.size === 0) connection.destroy('no session named in time');
     });
     socket.once('close', cancel);
   }
 
+  function admitted(socket: Socket, stranger: Stranger): boolean {
+    const reason = strangers.admit(stranger, socket.remoteAddress ?? '');
+    if (reason === undefined) return true;
+    refused({ reason, section: '', remote: address(socket.remoteAddress, socket.remotePort) });
+    stranger.destroy(reason);
+    return false;
+  }
+
+  /** Who has not shaken hands counts as a stranger like the others. */
+  function incomingTls(socket: Socket): void {
+    const stranger = { destroy: () => void socket.destroy() };
+    socket.on('error', () => {});
+    if (tls === undefined || !admitted(socket, stranger)) return;
+    const cancel = clock.timer(limits.bindMs, stranger.destroy);
+    handshaking.add(socket);
+    const over = (): void => {
+      cancel();
+      handshaking.delete(socket);
+      strangers.leave(stranger);
+    };
+    socket.once('close', over);
+    tls.begin(socket, (secure, security) => {
+      over();
+      incoming(secure, security);
+    });
+  }
+
   function session<Sink extends MessageSink>(
     request: SessionRequest<Sink>,
     role: 'active' | 'passive',
   ): EndpointSession {
-    const { sessionId } = parseMsrpUri(request.localUri) ?? {};
+    const { sessionId, scheme } = parseMsrpUri(request.localUri) ?? {};
     if (sessionId === undefined) throw new TypeError('localUri needs a session-id');
+    const wanted = { secure: scheme === 'msrps', fingerprint: request.peerFingerprint };
     let connection: Connection | undefined;
     let hangUp = (): void => {};
 
@@ -172,56 +186,42 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
       return made.session;
     };
     let place: Place =
-      role === 'active' ? { kind: 'bound', session: made.session } : { kind: 'waiting', bind: use };
+      role === 'active'
+        ? { kind: 'bound', session: made.session }
+        : { kind: 'waiting', bind: use, fault: ({ security }) => strangerFault(security, wanted) };
     table.put(sessionId, place);
-    if (role === 'active') hangUp = dial(request.remotePath, made, use);
+    if (role === 'active') hangUp = dial(request, made, use);
     return made;
   }
 
   function dial(
-    remotePath: readonly string[],
+    request: DialRequest,
     made: EndpointSession,
     use: (connection: Connection) => MsrpSession,
   ): () => void {
-    const peer = parseMsrpUri(remotePath[0] ?? '');
-    if (peer?.scheme !== 'msrp' || peer.transport.toLowerCase() !== 'tcp') {
-      queueMicrotask(() => made.session.disconnected('the peer has no msrp URI over tcp'));
-      return () => {};
-    }
-    if (!isIpAddress(peer.host)) {
-      // A look-up that hangs holds one of the few threads that also flush the log.
-      const reason = `the peer's path names ${peer.host}: only IP addresses are connected to`;
-      queueMicrotask(() => made.session.disconnected(reason));
-      return () => {};
-    }
-    // RFC 4975 §6: without a port, 2855.
-    const socket = connect({ host: peer.host, port: peer.port ?? 2855 });
-    const failed = (error: Error) => made.session.disconnected(`cannot connect: ${error.message}`);
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      socket.off('error', failed);
-      use(open(socket)).connected();
+    return connectTo(request, {
+      addressOf,
+      material: options.tls?.material,
+      connected: (socket, security) => use(open(socket, security)).connected(),
+      failed: (reason) => made.session.disconnected(reason),
     });
-    // A session that ends before its connection stands needs none any more.
-    return () => {
-      if (socket.connecting) socket.destroy();
-    };
   }
 
-  const server = createServer(incoming);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ ...options.listen }, () => {
-      server.off('error', reject);
-      resolve();
+  const tls =
+    options.tls &&
+    handshakes(options.tls.material, (reason, socket) => {
+      const remote = address(socket.remoteAddress, socket.remotePort);
+      refused({ reason, section: 'RFC 4975 §14.3', remote });
     });
-  });
-  const bound = server.address();
-  const at = typeof bound === 'object' && bound !== null ? bound : { address: '', port: 0 };
+  const server = createServer((socket) => incoming(socket));
+  const at = await listening(server, options.listen);
+  const tlsServer = createServer(incomingTls);
+  const tlsAt = options.tls && (await listening(tlsServer, options.tls.listen));
 
   return {
     host: at.address,
     port: at.port,
+    ...(tls && tlsAt ? { tls: { port: tlsAt.port, fingerprint: tls.fingerprint } } : {}),
     reserve(sessionId) {
       const place: Place = { kind: 'reserved', parked: new Set() };
       table.put(sessionId, place);
@@ -230,12 +230,15 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
     connectSession: (request) => session(request, 'active'),
     acceptSession: (request) => session(request, 'passive'),
     async close() {
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+      const stopped = [server, tlsServer].map(
+        (each) => new Promise<void>((resolve) => each.close(() => resolve())),
+      );
+      for (const socket of handshaking) socket.destroy();
       await Promise.all([...sessions].map((each) => each.close()));
       for (const connection of [...connections]) {
         if (connection.size === 0) connection.finish();
       }
-      await stopped;
+      await Promise.all(stopped);
     },
   };
 }

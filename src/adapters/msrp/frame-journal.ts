@@ -9,6 +9,7 @@ export interface MsrpSignal {
   readonly octets: Uint8Array;
   /** Of a body that was not kept; SHA-256 in lower-case hexadecimal. */
   readonly body?: { readonly bytes: number; readonly sha256: string };
+  readonly transport: 'tcp' | 'tls';
   /** `host:port`, an IPv6 host in brackets. */
   readonly local: string;
   readonly remote: string;
@@ -26,7 +27,7 @@ export interface FrameJournal {
 /** Without `journal` nothing is recorded, and nothing hashed. */
 export function frameJournal(
   journal: ((signal: MsrpSignal) => void) | undefined,
-  ends: Pick<MsrpSignal, 'local' | 'remote'>,
+  ends: Pick<MsrpSignal, 'transport' | 'local' | 'remote'>,
 ): FrameJournal {
   if (journal === undefined) return SILENT;
   let open: { readonly head: Uint8Array; readonly hash: Hash; bytes: number } | undefined;

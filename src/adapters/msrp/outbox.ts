@@ -1,14 +1,19 @@
 /** What leaves a connection: corked writes, and turns for the sessions that share it. */
 import type { Socket } from 'node:net';
-import type { MsrpSession } from '../../wire/msrp/session.ts';
+
+/** Who writes: a session. */
+export interface Writer {
+  /** It is its turn. */
+  drained(): void;
+}
 
 export interface Outbox {
-  /** `false`: it is full; the session is told `drained` when it is its turn. */
-  write(parts: readonly Uint8Array[], session: MsrpSession | undefined): boolean;
-  /** Whether the session may write a chunk now; if not, it is told `drained`. */
-  ready(session: MsrpSession): boolean;
+  /** `false`: it is full; the writer is told `drained` when it is its turn. */
+  write(parts: readonly Uint8Array[], writer: Writer | undefined): boolean;
+  /** Whether it may write a chunk now; if not, it is told `drained`. */
+  ready(writer: Writer): boolean;
   /** It writes no more. */
-  leave(session: MsrpSession): void;
+  leave(writer: Writer): void;
 }
 
 /**
@@ -19,7 +24,7 @@ export interface Outbox {
 export function outbox(socket: Socket, queuedBytesMax: number): Outbox {
   // Below its own mark a socket would not say when it is empty again.
   const most = Math.max(queuedBytesMax, socket.writableHighWaterMark);
-  const waiting = new Set<MsrpSession>();
+  const waiting = new Set<Writer>();
   let corked = false;
   let full = false;
 
@@ -37,7 +42,7 @@ export function outbox(socket: Socket, queuedBytesMax: number): Outbox {
   });
 
   return {
-    write(parts, session) {
+    write(parts, writer) {
       if (socket.destroyed || socket.writableEnded) return false;
       if (!corked) {
         // What one turn of the event loop has to say goes out in one write.
@@ -47,15 +52,15 @@ export function outbox(socket: Socket, queuedBytesMax: number): Outbox {
       }
       for (const part of parts) socket.write(part);
       full = socket.writableLength >= most;
-      if (full && session !== undefined) waiting.add(session);
+      if (full && writer !== undefined) waiting.add(writer);
       return !full;
     },
-    ready(session) {
-      if (full) waiting.add(session);
+    ready(writer) {
+      if (full) waiting.add(writer);
       return !full;
     },
-    leave(session) {
-      waiting.delete(session);
+    leave(writer) {
+      waiting.delete(writer);
     },
   };
 }

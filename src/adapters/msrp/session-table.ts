@@ -7,9 +7,13 @@ import type { Connection } from './connection.ts';
 export type Place =
   /** Offered to a peer that may connect before its answer reaches us; `parked` wait for that. */
   | { readonly kind: 'reserved'; readonly parked: Set<Connection> }
-  /** Waits for the peer's first SEND; `bind` is told where it came from. */
-  | { readonly kind: 'waiting'; bind(connection: Connection): MsrpSession }
-  /** Has its connection, or connects: RFC 4975 §10.9, any other is refused with 506. */
+  /** Waits for the peer's first SEND; `bind` is told where it came from, unless that has a fault. */
+  | {
+      readonly kind: 'waiting';
+      fault(connection: Connection): string | undefined;
+      bind(connection: Connection): MsrpSession;
+    }
+  /** Has its connection, or connects: RFC 4975 §10.10, any other is refused with 506. */
   | {
       readonly kind: 'bound';
       readonly session: MsrpSession;

@@ -1,17 +1,21 @@
 /** What a receiver says about the requests that came: responses and success reports. */
 import type { RequestHead } from './head.ts';
-import { freshTid, renderReport, renderResponse } from './render.ts';
+import { freshTid, reasonPhrase, renderReport, renderResponse } from './render.ts';
 
 export type Answerable = Pick<
   RequestHead,
   'method' | 'tid' | 'toPath' | 'fromPath' | 'failureReport' | 'successReport' | 'messageId'
 >;
 
+export type Reportable = Pick<RequestHead, 'fromPath' | 'messageId' | 'successReport'> & {
+  readonly failureReport?: RequestHead['failureReport'] | undefined;
+};
+
 export interface Answers {
   /** A response, unless the request wants none of this kind; never one to a REPORT (§7.1.2). */
   respond(request: Answerable, status: number): void;
-  /** The success report on a whole message, when it is wanted. */
-  report(request: Answerable, bytes: number): void;
+  /** A success or failure report on a whole message, when it is wanted. */
+  report(request: Reportable, bytes: number, status: number): void;
 }
 
 export function answers(options: {
@@ -31,8 +35,8 @@ export function answers(options: {
       const toPath = method === 'SEND' ? fromPath.slice(0, 1) : fromPath;
       write([renderResponse({ tid, status, toPath, fromPath: own })]);
     },
-    report({ fromPath, messageId = '', successReport }, bytes) {
-      if (successReport !== 'yes') return;
+    report({ fromPath, messageId = '', successReport, failureReport }, bytes, status) {
+      if (status < 300 ? successReport !== 'yes' : failureReport === 'no') return;
       write([
         renderReport({
           tid: freshTid([], random),
@@ -40,7 +44,7 @@ export function answers(options: {
           fromPath: own,
           messageId,
           byteRange: { start: 1, end: bytes, total: bytes },
-          status: { namespace: '000', code: 200, comment: 'OK' },
+          status: { namespace: '000', code: status, comment: reasonPhrase(status) },
         }),
       ]);
     },

@@ -1,6 +1,4 @@
 /** Whether an end-line stands in a body, told without keeping the body (RFC 4975 §7.1, A-25). */
-import { needle } from './needle.ts';
-
 export interface EndLineWatch {
   /** Octets of the body at `at`, counted from 0. */
   write(at: number, octets: Uint8Array): void;
@@ -13,8 +11,9 @@ const TID_OCTETS_MAX = 32;
 /** More lines of hyphens than any text has a use for. */
 const CANDIDATES_MAX = 1_024;
 
-const HYPHENS = needle(new TextEncoder().encode('-------'));
-const LOOK_OCTETS = HYPHENS.length + TID_OCTETS_MAX;
+const HYPHENS = 7;
+const HYPHEN = 45;
+const LOOK_OCTETS = HYPHENS + TID_OCTETS_MAX;
 
 const decoder = new TextDecoder('latin1');
 
@@ -26,12 +25,22 @@ export function endLineWatch(): EndLineWatch {
   /** The last octets so far: what they begin may end in the next ones. */
   let carry = new Uint8Array(0);
 
-  function note(octets: Uint8Array, from: number, to: number): void {
-    let at = HYPHENS.find(octets, from, octets.length);
-    while (at !== -1 && at < to && candidates.length < CANDIDATES_MAX) {
-      candidates.push(decoder.decode(octets.subarray(at + HYPHENS.length, at + LOOK_OCTETS)));
-      at = HYPHENS.find(octets, at + 1, octets.length);
+  /** Of runs that begin in `[0, to)`. Seven hyphens stand on one of any seven places in a row. */
+  function note(octets: Uint8Array, to: number): void {
+    for (let at = HYPHENS - 1; at < octets.length; at += HYPHENS) {
+      if (octets[at] !== HYPHEN) continue;
+      let start = at;
+      while (start > 0 && octets[start - 1] === HYPHEN) start--;
+      let end = at + 1;
+      while (octets[end] === HYPHEN) end++;
+      for (; start + HYPHENS <= end && start < to; start++) add(octets, start + HYPHENS);
+      at += Math.max(0, Math.floor((end - 1 - at) / HYPHENS)) * HYPHENS;
     }
+  }
+
+  function add(octets: Uint8Array, at: number): void {
+    if (candidates.length >= CANDIDATES_MAX) return;
+    candidates.push(decoder.decode(octets.subarray(at, at + TID_OCTETS_MAX)));
   }
 
   return {
@@ -43,8 +52,8 @@ export function endLineWatch(): EndLineWatch {
       const seam = new Uint8Array(carry.length + Math.min(octets.length, LOOK_OCTETS));
       seam.set(carry);
       seam.set(octets.subarray(0, LOOK_OCTETS), carry.length);
-      note(seam, 0, carry.length);
-      note(octets, 0, octets.length);
+      note(seam, carry.length);
+      note(octets, octets.length);
       const tail = octets.length >= LOOK_OCTETS ? octets : seam;
       carry = tail.slice(Math.max(0, tail.length - LOOK_OCTETS));
     },

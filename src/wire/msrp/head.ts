@@ -120,23 +120,24 @@ function readHeaders(
   lines: readonly string[],
 ): RequestHead | HeadFault {
   const otherHeaders: [string, string][] = [];
+  let wrong: HeadFault | undefined;
   for (let i = 3; i < lines.length; i++) {
     const line = lines[i] ?? '';
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0));
     const value = line.slice(colon + 1).trim();
-    if (!HEADER_NAME.test(name)) return fault(`header line ${i} has no name`, '§9', head);
     const read = READERS.get(name.toLowerCase());
-    if (read === undefined) {
-      otherHeaders.push([name, value]);
-    } else if (!read(head, value)) {
-      return fault(`${name} is malformed or repeated`, '§9', head);
-    } else if (head.contentType !== undefined && i < lines.length - 1) {
-      return fault('Content-Type must be the last header', '§7.1', head);
+    // Whether a refusal is wanted may stand behind what is refused (RFC 4975 §7.1.4).
+    if (wrong !== undefined && read !== READERS.get('failure-report')) continue;
+    if (!HEADER_NAME.test(name)) wrong = fault(`header line ${i} has no name`, '§9', head);
+    else if (read === undefined) otherHeaders.push([name, value]);
+    else if (!read(head, value)) wrong ??= fault(`${name} is malformed or repeated`, '§9', head);
+    else if (head.contentType !== undefined && i < lines.length - 1) {
+      wrong ??= fault('Content-Type must be the last header', '§7.1', head);
     }
   }
   head.otherHeaders = otherHeaders;
-  return head;
+  return wrong ?? head;
 }
 
 function pathReader(): (name: string, line: string | undefined) => readonly string[] | undefined {

@@ -3,6 +3,7 @@
  * message is kept here: its octets go on to a sink of the owner's as they come.
  */
 import { answers } from './answers.ts';
+import { type Finished, finishedMessages } from './finished-messages.ts';
 import type { ContinuationFlag, FrameRefusal, MsrpRequest, StreamEvent } from './frame.ts';
 import type { RequestHead } from './head.ts';
 import type { AbortedMessage, IncomingHead, IncomingMessage } from './incoming.ts';
@@ -34,6 +35,8 @@ export interface MsrpReceiver {
   refuse(head: RequestHead, status: number, why: Why): void;
   /** Answers the chunk that completed a message; a second answer for the same tid is ignored. */
   answer(tid: string, status: number): void;
+  /** Reports the failure of a message that was answered 200. */
+  takeBack(messageId: string, status: number): void;
   /** No more will come: whatever is incomplete is given up. */
   end(reason: string): void;
   /** Requests that wait for `answer`. */
@@ -61,14 +64,6 @@ interface Incomplete<Sink> {
   total?: number;
 }
 
-/** A message that needs no more octets; its answer may still be open. */
-interface Finished {
-  status?: number;
-  readonly waiting: RequestHead[];
-  /** 0 for a message that was refused. */
-  readonly bytes: number;
-}
-
 /** The chunk that is coming in. */
 interface Chunk<Sink> {
   readonly head: RequestHead;
@@ -93,7 +88,7 @@ export function msrpReceiver<Sink extends MessageSink>(
   const limits = options.limits ?? MSRP_LIMITS;
   const { respond, report } = answers(options);
   const partials = new Map<string, Incomplete<Sink>>();
-  const finished = new Map<string, Finished>();
+  const finished = finishedMessages(limits.rememberedMessagesMax);
   /** By the tid of the chunk that completed it. */
   const unanswered = new Map<string, { readonly id: string; readonly sink: Sink }>();
   /** Requests in `waiting` of all finished messages. */
@@ -110,7 +105,7 @@ export function msrpReceiver<Sink extends MessageSink>(
 
   function request(frame: MsrpRequest): void {
     if (frame.method !== 'SEND') {
-      refuse(frame, 501, { reason: 'unknown method', section: '§10.8' });
+      refuse(frame, 501, { reason: 'unknown method', section: '§10.9' });
       return;
     }
     const { body = NO_OCTETS, octets, flag } = frame;
@@ -137,14 +132,15 @@ export function msrpReceiver<Sink extends MessageSink>(
     const { messageId: id = '', byteRange, contentType } = head;
     const at = (byteRange?.start ?? 1) - 1;
     const chunk: Chunk<Sink> = { head, id, at, message: undefined, due: 'nothing' };
-    const { status } = finished.get(id) ?? {};
+    const known = finished.get(id);
+    const status = known?.status;
     const partial = partials.get(id);
     if (id === '') refuse(head, 400, { reason: 'a SEND has a Message-ID', section: '§7.1' });
     else if (flag === '#') chunk.due = 'response';
     else if (unanswered.has(head.tid)) {
       refuse(head, 400, { reason: 'the transaction id is in use', section: '§7.1' });
     } else if (status !== undefined && status >= 300) respond(head, status);
-    else if (finished.has(id)) chunk.due = 'repetition';
+    else if (known !== undefined) chunk.due = 'repetition';
     // RFC 4975 §5.4: a SEND without a body binds the session and carries no message.
     else if (contentType === undefined && partial === undefined) chunk.due = 'response';
     else if (partial === undefined) first(chunk, octets, flag);
@@ -243,7 +239,8 @@ export function msrpReceiver<Sink extends MessageSink>(
       return;
     }
     forget(message);
-    finish(id, { waiting: [head], bytes: total });
+    const { fromPath, failureReport } = head;
+    finished.put(id, { waiting: [head], bytes: total, fromPath, failureReport });
     owed++;
     unanswered.set(head.tid, { id, sink });
     const told = { messageId: id, contentType, bytes: total, head: message.head, headTid };
@@ -263,7 +260,8 @@ export function msrpReceiver<Sink extends MessageSink>(
     const message = chunk.message ?? partials.get(chunk.id);
     chunk.message = undefined;
     chunk.due = 'nothing';
-    finish(chunk.id, { waiting: [], bytes: 0, status });
+    const { fromPath, failureReport } = chunk.head;
+    finished.put(chunk.id, { waiting: [], bytes: 0, status, fromPath, failureReport });
     refuse(chunk.head, status, why);
     giveUp(message, why.reason);
   }
@@ -281,17 +279,7 @@ export function msrpReceiver<Sink extends MessageSink>(
 
   function acknowledge(head: RequestHead, status: number, bytes: number): void {
     respond(head, status);
-    if (status < 300) report(head, bytes);
-  }
-
-  function finish(id: string, entry: Finished): void {
-    finished.set(id, entry);
-    if (finished.size <= limits.rememberedMessagesMax) return;
-    for (const [oldId, old] of finished) {
-      if (old.status === undefined) continue;
-      finished.delete(oldId);
-      return;
-    }
+    if (status < 300) report(head, bytes, status);
   }
 
   function forget({ messageId, extent }: Incomplete<Sink>): void {
@@ -316,6 +304,13 @@ export function msrpReceiver<Sink extends MessageSink>(
       if (unread !== undefined) respond(unread, unread.status);
     },
     answer,
+    takeBack(messageId, status) {
+      const known = finished.get(messageId);
+      if (known?.status === undefined || known.status >= 300) return;
+      finished.delete(messageId);
+      const { fromPath, failureReport, bytes } = known;
+      report({ messageId, fromPath, failureReport }, bytes, status);
+    },
     end(reason) {
       over = true;
       const open = new Set(partials.values());

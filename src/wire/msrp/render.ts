@@ -32,6 +32,11 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [506, 'Session In Use'],
 ]);
 
+/** The phrase of RFC 4975 §10; empty for a status that is not there. */
+export function reasonPhrase(status: number): string {
+  return REASONS.get(status) ?? '';
+}
+
 /**
  * The octets of a SEND as parts to be written one after the other; the body is passed by reference.
  * A value that would break a line is a programmer error and throws.
@@ -55,7 +60,7 @@ export function renderReport(report: ReportParts): Uint8Array {
 /** `comment: ''` leaves the comment out; without it the phrase of RFC 4975 §10 stands there. */
 export function renderResponse(response: Omit<ResponseHead, 'kind'>): Uint8Array {
   const { tid, status, toPath, fromPath } = response;
-  const comment = response.comment ?? REASONS.get(status) ?? '';
+  const comment = response.comment ?? reasonPhrase(status);
   if (!Number.isInteger(status) || status < 100 || status > 999) throw new TypeError('bad status');
   const line = `MSRP ${ident(tid)} ${status}${comment === '' ? '' : ` ${value(comment)}`}\r\n`;
   return encoder.encode(line + paths(toPath, fromPath) + endLine(tid, '$'));
@@ -122,7 +127,7 @@ function requestHead(method: string, parts: HeadParts): string {
     text += `Byte-Range: ${byteRange.start}-${byteRange.end}/${byteRange.total}\r\n`;
   }
   if (status !== undefined) {
-    const comment = status.comment === undefined ? '' : ` ${value(status.comment)}`;
+    const comment = status.comment ? ` ${value(status.comment)}` : '';
     text += `Status: ${value(status.namespace)} ${status.code}${comment}\r\n`;
   }
   for (const [name, said] of otherHeaders ?? []) text += `${value(name)}: ${value(said)}\r\n`;

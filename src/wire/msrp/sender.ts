@@ -19,6 +19,7 @@ import {
   type Reading,
   readChunk,
 } from './reading.ts';
+import { refusedTypes } from './refused-types.ts';
 import { freshTid, renderSend } from './render.ts';
 import { openTransactions, type SessionClock } from './transactions.ts';
 
@@ -101,7 +102,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   const inFlight = new Map<string, Sending>();
   const awaited = openTransactions<Awaited>(clock, transactionMs, expired);
   const acknowledged = acknowledgedMessages(clock, transactionMs);
-  const refusedTypes = new Set<string>();
+  const refused = refusedTypes();
   let state: 'waiting' | 'open' | 'ended' = 'waiting';
   let current: Sending | undefined;
   let blockedSince: number | undefined;
@@ -149,7 +150,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     for (let message = queue.first(); message !== undefined; message = queue.first()) {
       if (inFlight.size >= windowMessages || inFlight.has(message.messageId)) return undefined;
       queue.take();
-      if (refusedTypes.size > 0 && refusedTypes.has(mediaType(message))) {
+      if (refused.has(message.contentType)) {
         closeBody(message.body);
         // RFC 4975 §10.6: what was refused with 415 is not sent again in this session.
         options.outcome(message.key, { outcome: 'failed', status: 415, sent: false });
@@ -243,6 +244,8 @@ export function msrpSender(options: SenderOptions): MsrpSender {
     const sending = inFlight.get(messageId);
     const isOurs = sending !== undefined || acknowledged.has(messageId);
     if (status === undefined || !isOurs) return false;
+    // RFC 4975 §7.3.2: what a code of another namespace means is not for us to say.
+    if (status.namespace !== '000') return true;
     if (status.code >= 300) {
       if (SESSION_STATUSES.has(status.code)) lose(`a REPORT said ${status.code}`);
       else if (sending !== undefined) fail(sending, status.code);
@@ -263,7 +266,7 @@ export function msrpSender(options: SenderOptions): MsrpSender {
   }
 
   function fail(sending: Sending, status: number): void {
-    if (status === 415) refusedTypes.add(mediaType(sending.message));
+    if (status === 415) refused.add(sending.message.contentType);
     // RFC 4975 §10.5: after a 413 not even a closing chunk of this message may follow.
     if (status !== 413 && current === sending) giveUp(sending);
     settle(sending, { outcome: 'failed', status, sent: true });
@@ -342,12 +345,6 @@ export function msrpSender(options: SenderOptions): MsrpSender {
       if (state === 'open' && current !== undefined) giveUp(current);
       end(reason);
     },
-    end(reason) {
-      end(reason);
-    },
+    end: (reason) => void end(reason),
   };
-}
-
-function mediaType(message: OutgoingMessage): string {
-  return (message.contentType.split(';')[0] ?? '').trim().toLowerCase();
 }

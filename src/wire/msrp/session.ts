@@ -72,7 +72,9 @@ export interface MsrpSession {
   receive(event: FrameEvent): void;
   send(message: OutgoingMessage): void;
   answer(tid: string, status: number): void;
-  /** `write` said `false` and there is room again. */
+  /** A message that was answered 200 is not there after all: a failure REPORT, if one is wanted. */
+  takeBack(messageId: string, status: number): void;
+  /** `write` or `ready` said `false`, and there is room again. */
   drained(): void;
   /** Ends from our side: the message under way is given up with `#`. */
   abort(reason: string): void;
@@ -132,6 +134,10 @@ export function msrpSession<Sink extends MessageSink = MessageSink>(
 
   function request(frame: MsrpRequest): void {
     if (!owns(frame)) return;
+    if (frame.method === 'REPORT') {
+      if (!sender.report(frame)) refused('a REPORT on no message of ours', 'RFC 4975 §7.1.2');
+      return;
+    }
     const binds = bindBy(frame);
     receiver.request(frame);
     if (binds) sender.open();
@@ -180,8 +186,6 @@ export function msrpSession<Sink extends MessageSink = MessageSink>(
   function whole(frame: MsrpFrame): void {
     if (frame.kind === 'response') {
       if (!sender.response(frame)) refused('a response to no open transaction', 'RFC 4975 §7.2');
-    } else if (frame.method === 'REPORT') {
-      if (!sender.report(frame)) refused('a REPORT on no message of ours', 'RFC 4975 §7.1.2');
     } else request(frame);
   }
 
@@ -215,6 +219,7 @@ export function msrpSession<Sink extends MessageSink = MessageSink>(
     receive,
     send: sender.send,
     answer: receiver.answer,
+    takeBack: receiver.takeBack,
     drained: sender.drained,
     abort(reason) {
       if (state === 'ended') return;

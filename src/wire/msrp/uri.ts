@@ -41,28 +41,10 @@ export function parseMsrpUri(text: string): MsrpUri | undefined {
 }
 
 /**
- * RFC 4975 §6.1: scheme, host and transport without regard to case, the port as written, the
- * session-id exactly; userinfo and further parameters do not count.
- */
-export function equalMsrpUris(left: string, right: string): boolean {
-  if (left === right) return true;
-  const a = parseMsrpUri(left);
-  const b = parseMsrpUri(right);
-  return (
-    a !== undefined &&
-    b !== undefined &&
-    a.sessionId === b.sessionId &&
-    a.port === b.port &&
-    a.scheme === b.scheme &&
-    a.host.toLowerCase() === b.host.toLowerCase() &&
-    a.transport.toLowerCase() === b.transport.toLowerCase()
-  );
-}
-
-/**
  * Whether `uri` names the session of `own`: its session-id decides, which is the secret, and scheme
- * and transport must agree. Host and port may have been rewritten on the way (RFC 6714 §5). How
- * long it takes tells nothing of where two ids of one length differ (RFC 4975 §14.1).
+ * and transport must agree. RFC 4975 §6.1 would have host and port agree as well, but a middlebox
+ * may have rewritten them in the description that the peer was given (RFC 6714 §5). How long it
+ * takes tells nothing of where two ids of one length differ (RFC 4975 §14.1).
  */
 export function namesSession(own: MsrpUri, uri: MsrpUri): boolean {
   const [mine = '', theirs = ''] = [own.sessionId, uri.sessionId];

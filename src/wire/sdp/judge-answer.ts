@@ -1,6 +1,5 @@
 /** Whether a peer's answer lets us push: decision A-34. */
-import { parseMsrpUri } from '../msrp/uri.ts';
-import { type MsrpMedia, parseMsrpMedia } from './msrp-media.ts';
+import { isReachable, type MsrpMedia, parseMsrpMedia } from './msrp-media.ts';
 
 /** As the delivery's InviteAnswered records it. */
 export type Answer =
@@ -61,13 +60,6 @@ export function judgeAnswer(answerSdp: Uint8Array, options: JudgeOptions): Answe
     ...(accepts(either, 'message/msrp') ? {} : { refusesLarge: true }),
     ...(media.fingerprint === undefined ? {} : { fingerprint: media.fingerprint }),
   };
-}
-
-/** RFC 4975 §6: what the path says of the connection must be what the m-line says. */
-function isReachable({ path, protocol }: MsrpMedia): boolean {
-  const { scheme, transport } = parseMsrpUri(path[0] ?? '') ?? {};
-  const isSecure = protocol === 'TCP/TLS/MSRP';
-  return transport?.toLowerCase() === 'tcp' && (scheme === 'msrps') === isSecure;
 }
 
 /** RFC 4975 §8.6: `*` and `type/*` are wildcards, parameters and case do not count. */

@@ -44,6 +44,13 @@ export type MsrpMediaParsed =
   | { readonly kind: 'media'; readonly media: MsrpMedia }
   | { readonly kind: 'refusal'; readonly reason: string };
 
+/** RFC 4975 §6: whether the path names what the m-line says, so that a connection can be opened. */
+export function isReachable({ path, protocol }: Pick<MsrpMedia, 'path' | 'protocol'>): boolean {
+  const { scheme, transport } = parseMsrpUri(path[0] ?? '') ?? {};
+  const isSecure = protocol === 'TCP/TLS/MSRP';
+  return transport?.toLowerCase() === 'tcp' && (scheme === 'msrps') === isSecure;
+}
+
 /** What a description of ours offers; `undefined`: there is none. */
 export function protocolOf(description: Uint8Array | undefined): MsrpMedia['protocol'] {
   const text = new TextDecoder().decode(description);

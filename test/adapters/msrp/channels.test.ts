@@ -8,7 +8,7 @@ import { bind, closeEndpoints, endpoint, raw, text, uri } from './loopback.ts';
 
 afterEach(closeEndpoints);
 
-it('an offer that nobody answered is given up: its session id is unknown [RFC 4975 §10.7]', async () => {
+it('an offer that nobody answered is given up: its session id is unknown [RFC 4975 §10.8]', async () => {
   const server = await endpoint();
   const channels = msrpChannels({ endpoint: server, random: (octets) => randomBytes(octets) });
   const { sessionId } = channels.offer('d1');

@@ -204,13 +204,14 @@ describe('what goes wrong', () => {
     expect(await lost).toMatchObject({ outcome: 'sessionLost', sent: false });
   });
 
-  it.each(['im.example.org', 'localhost', '999.1.1.1'])(
-    'the peer names %s, which is no address: not looked up, and said',
+  it.each(['im.example.org', '999.1.1.1'])(
+    'the peer names %s, which has no address: said',
     async (host) => {
-      const server = await endpoint();
+      // Nobody answers there.
+      const server = await endpoint({ dnsServers: ['127.0.0.1:1'] });
       const remotePath = [`msrp://${host}:2855/abcdefgh;tcp`];
       const push = server.connectSession({ localUri: uri(server, 'p7k2m4qx9w'), remotePath });
-      const reason = `the peer's path names ${host}: only IP addresses are connected to`;
+      const reason = `${host} has no address`;
       expect(await push.bound).toEqual({ bound: false, reason });
     },
   );
@@ -228,7 +229,7 @@ describe('what goes wrong', () => {
 });
 
 describe('strangers', () => {
-  it('an unknown session → 481 and the connection is closed [RFC 4975 §10.7]', async () => {
+  it('an unknown session → 481 and the connection is closed [RFC 4975 §10.8]', async () => {
     const refused: string[] = [];
     const server = await endpoint({ refused: ({ reason }) => refused.push(reason) });
     expect(await raw(server, bind(uri(server, 'unknown1')))).toContain('MSRP abcd 481 ');
@@ -241,7 +242,7 @@ describe('strangers', () => {
     expect(await raw(server, bind(uri(server, 'unknown1'), open))).toContain(' 481 ');
   });
 
-  it('a session that has its connection → 506 on another [RFC 4975 §10.9]', async () => {
+  it('a session that has its connection → 506 on another [RFC 4975 §10.10]', async () => {
     const { server, client, paths, on } = await pair();
     client.acceptSession({ localUri: paths.client, remotePath: [paths.server], on });
     const push = server.connectSession({ localUri: paths.server, remotePath: [paths.client] });

@@ -32,7 +32,7 @@ const turns = async () => {
 
 describe('a peer that connects before its answer is here', () => {
   it.each(['end', 'resetAndDestroy'] as const)(
-    'and then goes (%s) leaves the session to the connection that lives [RFC 4975 §10.9]',
+    'and then goes (%s) leaves the session to the connection that lives [RFC 4975 §10.10]',
     async (goes) => {
       const server = await endpoint();
       const own = uri(server, 'p7k2m4qx9w');

@@ -1,7 +1,7 @@
 /** What a message is answered with, and when that is enough (RFC 4975 §7.1.1, §7.2). */
 import { describe, expect, it } from 'vitest';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
-import { connected, message, reports, says } from './session-side.ts';
+import { connected, message, reports, says, sends } from './session-side.ts';
 
 const body = new Uint8Array(5000);
 
@@ -88,6 +88,41 @@ describe('Failure-Report: partial', () => {
     made.session.send(message('2'));
     clock.advance(30_000);
     expect(made.frames.map(({ messageId }) => messageId).slice(1)).toEqual(['id-1', 'id-2']);
+  });
+});
+
+describe('a REPORT', () => {
+  it.each([
+    ['for another session', (text: string) => text.replace('p7k2m4qx9w', 'p7k2m4qx9x')],
+    ['of another namespace', (text: string) => text.replace('000 403', '001 403')],
+  ])('%s fails nothing [RFC 4975 §7.3, §7.3.2]', (_, change) => {
+    const made = connected();
+    made.session.send(message('1', body));
+    made.wrote.length = 0;
+    made.peer(change(reports('id-1', '1-5000/5000', '000 403')));
+    expect(made.outcomes()).toEqual([]);
+    expect(made.wrote.every((wrote) => wrote !== 'REPORT $')).toBe(true);
+  });
+
+  it.each([
+    ['yes', ['REPORT $']],
+    ['partial', ['REPORT $']],
+    ['no', []],
+  ])('takes back what was answered 200, once, where Failure-Report is %s', (wanted, wrote) => {
+    const made = connected();
+    const headers = `Message-ID: m123\r\nFailure-Report: ${wanted}\r\nContent-Type: a/b\r\n\r\nhello`;
+    made.peer(sends('t001', headers));
+    made.session.takeBack('m123', 403);
+    made.session.answer('t001', 200);
+    made.wrote.length = 0;
+    made.session.takeBack('m123', 403);
+    made.session.takeBack('m123', 403);
+    expect(made.wrote).toEqual(wrote);
+    expect(made.frames.slice(wrote.length - 2).at(-1)?.status).toEqual(
+      wrote.length > 0 ? { namespace: '000', code: 403, comment: 'Forbidden' } : undefined,
+    );
+    made.peer(sends('t002', headers));
+    expect(made.bodies(), 'it may come again').toEqual(['hello', 'hello']);
   });
 });
 

@@ -304,6 +304,15 @@ describe('what a frame may be', () => {
     expect(rest).toEqual([]);
     expect(framer.pending).toBe(0);
   });
+
+  it('whether it wants that may stand behind what is wrong [RFC 4975 §7.1.4]', () => {
+    const wrong = 'Byte-Range: x\r\nFailure-Report: no\r\nMessage-ID: a@b\r\n';
+    const [event] = read(octets(send(`${wrong}-------abcd1234$\r\n`)));
+    expect(event).toMatchObject({
+      reason: 'Byte-Range is malformed or repeated',
+      answer: { status: 400, failureReport: 'no' },
+    });
+  });
 });
 
 describe('a body that is too long to be held', () => {

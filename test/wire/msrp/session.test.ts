@@ -222,7 +222,7 @@ describe('REPORTs', () => {
   });
 });
 
-it('an unknown method is answered 501 [RFC 4975 §10.8]', () => {
+it('an unknown method is answered 501 [RFC 4975 §10.9]', () => {
   const made = connected();
   made.peer(sends('abcd', 'Message-ID: m123').replace('SEND', 'AUTH'));
   expect(made.wrote.at(-1)).toBe('501 $');

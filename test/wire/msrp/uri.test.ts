@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { equalMsrpUris, parseMsrpUri, renderMsrpUri } from '../../../src/wire/msrp/uri.ts';
+import { namesSession, parseMsrpUri, renderMsrpUri } from '../../../src/wire/msrp/uri.ts';
 
 describe('MSRP URIs [RFC 4975 §6]', () => {
   it.each([
@@ -32,24 +32,36 @@ describe('MSRP URIs [RFC 4975 §6]', () => {
   });
 });
 
-describe('equality [RFC 4975 §6.1]', () => {
-  const uri = 'msrp://host.example:1/aB;tcp';
+describe('what names a session [RFC 4975 §6.1, RFC 6714 §5]', () => {
+  const own = 'msrp://host.example:1/aB;tcp';
+  const names = (uri: string) => {
+    const [mine, theirs] = [parseMsrpUri(own), parseMsrpUri(uri)];
+    return mine !== undefined && theirs !== undefined && namesSession(mine, theirs);
+  };
   it.each([
+    own,
     'MSRP://HOST.Example:1/aB;TCP',
     'msrp://user@host.example:1/aB;tcp',
     'msrp://host.example:1/aB;tcp;x=y',
-  ])('%s is the same', (other) => {
-    expect(equalMsrpUris(uri, other)).toBe(true);
+    'msrp://192.0.2.99:2/aB;tcp',
+    'msrp://host.example/aB;tcp',
+  ])('%s does', (uri) => {
+    expect(names(uri)).toBe(true);
   });
   it.each([
     'msrp://host.example:1/ab;tcp',
-    'msrp://host.example/aB;tcp',
-    'msrp://host.example:2/aB;tcp',
+    'msrp://host.example:1/aBaB;tcp',
+    'msrp://host.example:1/a;tcp',
     'msrps://host.example:1/aB;tcp',
     'msrp://host.example:1/aB;sctp',
     'msrp://host.example:1;tcp',
     'nonsense',
-  ])('%s is another', (other) => {
-    expect(equalMsrpUris(uri, other)).toBe(false);
+  ])('%s does not', (uri) => {
+    expect(names(uri)).toBe(false);
+  });
+
+  it('nothing names a relay', () => {
+    const relay = parseMsrpUri('msrp://host.example:1;tcp');
+    expect(relay && namesSession(relay, relay)).toBe(false);
   });
 });
