@@ -32,19 +32,24 @@ export function collectBlobs(options: CollectOptions): BlobCollection {
   let cancel = (): void => {};
   let closed = false;
 
+  /** Of messages that are whole and not in their mailbox yet. */
+  async function unsettledBlobs(): Promise<ReadonlySet<string | undefined>> {
+    const rows = await views.range(unsettledView);
+    return new Set(rows.map(([, { blob }]) => blob));
+  }
+
   async function isNeeded(sha256: string): Promise<boolean> {
     const rows = await views.range(blobView, { ...under(sha256), limit: 1 });
     return rows.length > 0;
   }
 
   async function look(): Promise<number> {
-    // A message that is whole and not in its mailbox has no row yet.
-    if ((await views.range(unsettledView, { limit: 1 })).length > 0) return 0;
+    const unsettled = await unsettledBlobs();
     const now = clock.now();
     const still = new Map<string, number>();
     let removed = 0;
     for await (const { sha256 } of blobs.list()) {
-      if (await isNeeded(sha256)) continue;
+      if (unsettled.has(sha256) || (await isNeeded(sha256))) continue;
       const since = unneeded.get(sha256) ?? now;
       const isDue = now - since >= UNNEEDED_FOR_MS;
       if (isDue && (await blobs.remove(sha256, UNNEEDED_FOR_MS))) removed += 1;

@@ -37,7 +37,7 @@ export interface DepositCallbacks {
   completed(message: ReceivedMessage): Promise<200 | 413>;
   /** A message that had begun will never be whole. */
   aborted(message: AbortedMessage): void;
-  /** Nothing came for so long, and nothing is owed to the sender. */
+  /** Nothing came for so long, and nothing is owed to the sender; told again until it is closed. */
   idle(idleMs: number): void;
   /** Told once, unless it was `close` that ended the session. */
   lost(reason: string): void;

@@ -133,12 +133,12 @@ function deliveryHandlers(
 
 /** Without transports sessions of before are still settled, and nothing of them can be sent. */
 function largeHandlers(options: HandlerOptions, transports: DepositTransports | undefined) {
-  const { submit, ask, store, clock, digest, onFault } = options;
+  const { submit, ask, store, views, clock, digest, onFault } = options;
   const receiving =
     transports &&
     receiveMessages({ ...transports, tell: submit, submit: ask, store, clock, onFault });
   const { settle, deferMessage, annotateMessage } = deferLarge({
-    ...{ submit, store, clock, digest },
+    ...{ submit, store, views, clock, digest },
     deferred: (id, outcome) => receiving?.deferred(id, outcome),
   });
   async function unsent({ id, name }: Effect): Promise<void> {

@@ -1,5 +1,6 @@
 /** Opens the MSRP session of a deposit; what comes by it comes back as inputs. */
 import type { Outcome, Submit } from '../engine/input.ts';
+import { reasonOf } from '../engine/judge.ts';
 import type { Clock, Effect, EventStore, Identifiers } from '../engine/ports.ts';
 import { parseStreamName } from '../engine/stream-name.ts';
 import type {
@@ -53,7 +54,7 @@ export function receiveMessages(options: ReceiveOptions) {
     stream: string,
     message: ReceivedMessage,
     causation: string,
-  ): Promise<200 | 413> {
+  ): Promise<Outcome> {
     // Stamped before anything is waited for: that is when the message was whole.
     const at = clock.now();
     const { messageId, contentType, bytes, sha256, head, body, chunks, endLineOccurs } = message;
@@ -75,11 +76,10 @@ export function receiveMessages(options: ReceiveOptions) {
       octets,
       causation,
     };
-    const { outcome } = await submit(stream, input);
-    if (outcome !== 'accepted') waiting.delete(id);
-    // T-01: the 200 is the answer to the message's own event.
-    const fate = outcome === 'accepted' ? (await deferred).outcome : outcome;
-    return fate === 'accepted' || fate === 'ignored' ? 200 : 413;
+    const outcome = await submit(stream, input);
+    if (outcome.outcome === 'accepted') return deferred;
+    waiting.delete(id);
+    return outcome;
   }
 
   function callbacks(stream: string, effect: Effect): DepositCallbacks {
@@ -90,11 +90,23 @@ export function receiveMessages(options: ReceiveOptions) {
     let aborted = 0;
     return {
       bound: (remote) => fact('ChannelBound', { remote }, `bound ${effect.id}`),
-      completed: (message) =>
-        completed(stream, message, effect.id).catch((fault: unknown) => {
-          options.onFault(effect.id, fault);
-          return 413;
-        }),
+      async completed(message) {
+        const fate = await completed(stream, message, effect.id).catch(
+          (fault: unknown): Outcome => {
+            options.onFault(effect.id, fault);
+            return { outcome: 'unknown', reason: reasonOf(fault) };
+          },
+        );
+        // T-01: the 200 is the answer to the message's own event.
+        if (fate.outcome === 'accepted' || fate.outcome === 'ignored') return 200;
+        if (fate.outcome === 'unknown') {
+          // A-08: a session whose messages cannot be kept is ended. This answer is still given.
+          channels.close(parseStreamName(stream).id);
+          const reason = `a message could not be kept: ${fate.reason}`;
+          fact('ChannelLost', { reason }, `kept nothing ${effect.id}`);
+        }
+        return 413;
+      },
       aborted(message) {
         aborted += 1;
         fact('DepositAborted', message, `aborted ${aborted} ${effect.id}`);

@@ -54,7 +54,7 @@ export async function openMsrp(
   let material = await readMaterial(config);
   const endpoint = await openMsrpEndpoint({
     listen: config.msrpListen,
-    limits: { messageBytesMax: large.bytesMax },
+    limits: { messageBytesMax: large.bytesMax, ...bodiesKept(config) },
     clock: steadyClock,
     random,
     ...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
@@ -78,6 +78,13 @@ export async function openMsrp(
       material = await readMaterial(config);
     },
   };
+}
+
+/** A body that the journal does not keep need not be held until its end came, either. */
+const UNKEPT_BYTES_MAX = 8 * 1024;
+
+function bodiesKept({ journal }: ServeConfig): { readonly wholeBytesMax?: number } {
+  return journal === 'full' ? {} : { wholeBytesMax: UNKEPT_BYTES_MAX };
 }
 
 async function readMaterial({ msrpTls, tls }: ServeConfig) {

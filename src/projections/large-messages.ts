@@ -18,6 +18,8 @@ export interface OpenDepositRow {
 /** A message that came whole, and is not in the mailbox or still held there; key: deposit id, id. */
 export interface UnsettledRow {
   readonly account: string;
+  /** SHA-256 of the body, when that is in the blob store. */
+  readonly blob?: string;
 }
 
 /** One row for each message that needs a content; key: its SHA-256, Message-ID. */
@@ -50,8 +52,9 @@ function depositChanges(event: Recorded, fact: DepositEvent): readonly Change[] 
     );
   }
   if (fact.type === 'MessageCompleted') {
-    const { id, account } = fact.data;
-    changes.push(put(unsettledView, key(deposit, id), { account }));
+    const { id, account, sha256, parts } = fact.data;
+    const row = parts.body === undefined ? { account, blob: sha256 } : { account };
+    changes.push(put(unsettledView, key(deposit, id), row));
   } else if (fact.type === 'DepositAborted' && fact.data.id !== undefined) {
     changes.push(remove(unsettledView, key(deposit, fact.data.id)));
   }

@@ -4,7 +4,7 @@ import { createDeferral, type Deferral } from '../../src/deferral/deferral.ts';
 import { depositOf } from '../../src/deferral/deposit.ts';
 import { type RegisterRequest, registrationOf } from '../../src/deferral/registration.ts';
 import type { Input, Outcome } from '../../src/engine/input.ts';
-import type { EventStore, ViewStore, Views } from '../../src/engine/ports.ts';
+import type { BlobStore, EventStore, ViewStore, Views } from '../../src/engine/ports.ts';
 import type { Recorded } from '../../src/engine/recorded.ts';
 import { projections } from '../../src/projections/all.ts';
 import { registrationView } from '../../src/projections/registrations.ts';
@@ -13,6 +13,7 @@ import { parseSip, type SipMessage } from '../../src/wire/sip/message.ts';
 import { type Asked, type Fate, faultyStore } from './faulty-store.ts';
 import { START_MS } from './histories.ts';
 import { type ScriptedClient, scriptedClient } from './scripted-client.ts';
+import type { ScriptedSenders } from './scripted-senders.ts';
 import { type SimulatedClock, simulatedClock } from './simulated-clock.ts';
 import { pass, settled } from './turns.ts';
 
@@ -79,8 +80,27 @@ export interface DeferralStage {
   story(): Promise<readonly string[]>;
 }
 
-export async function deferralStage(): Promise<DeferralStage> {
-  const clock = simulatedClock(START_MS);
+export interface StageOptions {
+  readonly clock?: SimulatedClock;
+  /** Bodies that do not travel with their events, and who sends them: see `largeStage`. */
+  readonly blobs?: BlobStore;
+  readonly senders?: ScriptedSenders;
+}
+
+/** A dead engine neither reads contents nor removes them. */
+function livingBlobs(blobs: BlobStore, isDead: () => boolean): BlobStore {
+  return {
+    ...blobs,
+    open: async (sha256) => (isDead() ? undefined : blobs.open(sha256)),
+    async *list() {
+      if (!isDead()) yield* blobs.list();
+    },
+    remove: async (sha256, unsealedForMs) => !isDead() && blobs.remove(sha256, unsealedForMs),
+  };
+}
+
+export async function deferralStage(options: StageOptions = {}): Promise<DeferralStage> {
+  const { clock = simulatedClock(START_MS), blobs, senders } = options;
   const store = memoryStore({ projections, clock });
   const client = scriptedClient();
   const faults: string[] = [];
@@ -134,10 +154,12 @@ export async function deferralStage(): Promise<DeferralStage> {
         digest: hostDigest,
         node: 'n1',
         secret: new TextEncoder().encode('secret'),
+        ...(blobs && { blobs: livingBlobs(blobs, () => mine.dead) }),
         onFault: (where, fault) => mine.dead || faults.push(`${where}: ${fault}`),
       });
+      const deposits = senders?.connect(mine.engine, clock);
       const transports = client.connect(mine.engine.tell, clock);
-      const started = await mine.engine.start(transports);
+      const started = await mine.engine.start({ ...transports, ...(deposits && { deposits }) });
       await settled();
       return started;
     },

@@ -4,8 +4,10 @@ import type { Submit } from '../../src/engine/input.ts';
 import type { Clock, Effect } from '../../src/engine/ports.ts';
 import { parseStreamName } from '../../src/engine/stream-name.ts';
 import type { PushDialog } from '../../src/machines/delivery/effects.ts';
+import type { Answer } from '../../src/machines/delivery/events.ts';
 import type { OutgoingMessage, PushOutcome } from '../../src/wire/msrp/sender.ts';
 import { acceptableAnswer } from './delivery-events.ts';
+import { readBody } from './read-body.ts';
 
 /** RFC 3261 §17.1.1.2: Timer B = 64*T1. */
 const TIMER_B_MS = 32_000;
@@ -20,8 +22,16 @@ export interface Manners {
   /** A number fails the message with that status; `cut` loses the connection. */
   push: 'acknowledge' | 'silent' | 'cut' | number;
   bye: 'answer' | 'silent';
+  /** What its description says beside that it takes messages. */
+  accepts: Partial<Extract<Answer, { acceptable: true }>>;
   /** Effects that throw, by name; `send` is the channel's. */
   readonly broken: Set<string>;
+}
+
+export interface WholeBody {
+  readonly id: string;
+  readonly contentType: string;
+  readonly octets: Uint8Array;
 }
 
 interface Session {
@@ -37,6 +47,8 @@ export interface ScriptedClient {
   readonly seen: string[];
   /** Every message that was pushed, with its MSRP Message-ID and body. */
   readonly pushed: { readonly delivery: string; readonly message: OutgoingMessage }[];
+  /** Bodies that came whole, in order, by id. */
+  readonly bodies: WholeBody[];
   /** Ids that the client acknowledged and did not take back. */
   readonly acknowledged: Set<string>;
   /** The transports of one life of the engine; those of an earlier life are dead. */
@@ -51,13 +63,13 @@ export interface ScriptedClient {
   lastDelivery(): string;
 }
 
-export function answered(toTag: string): unknown {
+export function answered(toTag: string, accepts: Manners['accepts'] = {}): unknown {
   return {
     status: 200,
     toTag,
     remoteTarget: 'sip:romeo@192.0.2.17',
     routeSet: [],
-    answer: acceptableAnswer,
+    answer: { ...acceptableAnswer, ...accepts },
   };
 }
 
@@ -77,10 +89,12 @@ export function scriptedClient(): ScriptedClient {
     invite: 'accept',
     push: 'acknowledge',
     bye: 'answer',
+    accepts: {},
     broken: new Set(),
   };
   const seen: string[] = [];
   const pushed: { delivery: string; message: OutgoingMessage }[] = [];
+  const bodies: WholeBody[] = [];
   const acknowledged = new Set<string>();
   let sessions = new Map<string, Session>();
   let say: ScriptedClient['say'] = () => {};
@@ -109,7 +123,16 @@ export function scriptedClient(): ScriptedClient {
     }
   }
 
-  function meet(delivery: string, { key }: OutgoingMessage): void {
+  async function meet(
+    delivery: string,
+    { key, contentType, body }: OutgoingMessage,
+  ): Promise<void> {
+    const octets = await readBody(body);
+    if (!sessions.get(delivery)?.open.has(key)) return;
+    if (typeof octets === 'string') {
+      return settle(key, { outcome: 'unreadable', reason: octets, sent: true });
+    }
+    bodies.push({ id: key, contentType, octets });
     const { push } = manners;
     if (push === 'acknowledge') settle(key, { outcome: 'acknowledged' });
     else if (push === 'cut') lose(delivery, 'connection closed');
@@ -120,6 +143,7 @@ export function scriptedClient(): ScriptedClient {
     manners,
     seen,
     pushed,
+    bodies,
     acknowledged,
     lastDelivery: () => last,
     say: (delivery, type, data) => say(delivery, type, data),
@@ -151,7 +175,8 @@ export function scriptedClient(): ScriptedClient {
             last = deliveryOf(effect);
             seen.push('INVITE');
             const { invite } = manners;
-            if (invite === 'accept') tell(last, 'InviteAnswered', answered(`tag ${last}`));
+            if (invite === 'accept')
+              tell(last, 'InviteAnswered', answered(`tag ${last}`, manners.accepts));
             else if (invite !== 'silent') tell(last, 'InviteRefused', { status: invite });
             else {
               const delivery = last;
@@ -209,7 +234,7 @@ export function scriptedClient(): ScriptedClient {
                 resolve({ outcome: 'timeout' });
                 lose(delivery, 'no response');
               });
-              queueMicrotask(() => alive() && meet(delivery, message));
+              queueMicrotask(() => alive() && void meet(delivery, message));
             });
           },
           close: (delivery) => alive() && lose(delivery, 'closed'),

@@ -7,17 +7,28 @@ import { projections } from '../../src/projections/all.ts';
 import { depositView } from '../../src/projections/deposits.ts';
 import { expiryView, messageView } from '../../src/projections/waiting-messages.ts';
 import { holdsAsync } from '../controls/async-properties.ts';
+import { calmLives, liveLarge, mortalLives } from '../controls/large-lives.ts';
 import { ACCOUNTS, commandLists, live, logOf } from './histories.ts';
 import { messagesIn, modelOf, viewsOf } from './waiting-model.ts';
 
 const RUNS = process.env.RESTANTE_VERIFY === '1' ? 2_000 : 60;
 
+type Stage = Awaited<ReturnType<typeof live>>;
+
+/** Histories of MESSAGEs, and of Large messages with crashes and without. */
+const histories = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ messages: commandLists }) },
+  { weight: 1, arbitrary: fc.record({ large: calmLives }) },
+  { weight: 1, arbitrary: fc.record({ large: mortalLives }) },
+);
+
 async function holdsAlways(
-  check: (history: Awaited<ReturnType<typeof live>>, shuffle: number) => Promise<void>,
+  check: (history: Stage, shuffle: number) => Promise<void>,
 ): Promise<void> {
-  const property = fc.asyncProperty(commandLists, fc.nat(), async (list, shuffle) =>
-    check(await live(list), shuffle),
-  );
+  const property = fc.asyncProperty(histories, fc.nat(), async (history, shuffle) => {
+    const lived = 'large' in history ? liveLarge(history.large) : live(history.messages);
+    await check(await lived, shuffle);
+  });
   await holdsAsync(property, RUNS);
 }
 
@@ -78,7 +89,7 @@ describe('views of random histories', () => {
         await store.rebuild();
         expect(await rowsOf(store)).toEqual(grown);
       }),
-    60_000,
+    600_000,
   );
 
   it(
@@ -89,7 +100,7 @@ describe('views of random histories', () => {
         const other = await written(interleaved(log, shuffle));
         expect(await placeless(other)).toEqual(await placeless(stage.store));
       }),
-    60_000,
+    600_000,
   );
 
   it(
@@ -109,7 +120,7 @@ describe('views of random histories', () => {
         expect([...listed].sort()).toEqual(expiring.map(([id]) => id));
         expect(await stage.store.count(depositView)).toBe(messages.length);
       }),
-    60_000,
+    600_000,
   );
 
   it(
@@ -128,6 +139,6 @@ describe('views of random histories', () => {
         }
         expect(stage.faults).toEqual([]);
       }),
-    60_000,
+    600_000,
   );
 });

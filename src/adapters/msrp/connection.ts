@@ -70,7 +70,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   const local = address(socket.localAddress, socket.localPort);
   const remote = address(socket.remoteAddress, socket.remotePort);
   const transport = options.security ? 'tls' : 'tcp';
-  const journal = frameJournal(options.journal, { transport, local, remote });
+  const journal = frameJournal(options.journal, { transport, local, remote }, limits.wholeBytesMax);
   const out = outbox(socket, limits.queuedBytesMax);
   const watch = frameWatch({ frameMs: limits.frameMs, stretchBytes: limits.wholeBytesMax });
   /** Whose the body is that comes in pieces. */

@@ -93,7 +93,9 @@ export function msrpDeposits(options: MsrpDepositsOptions): DepositChannels {
           message(message: IncomingMessage<IncomingBody>, answer: (status: number) => void) {
             received(message, on)
               .catch((fault: unknown): 413 => {
-                onFault(`message ${message.messageId} of deposit ${deposit}`, fault);
+                const { messageId, bytes } = message;
+                onFault(`message ${messageId} of deposit ${deposit}`, fault);
+                on.aborted({ messageId, bytes, reason: `it could not be kept: ${fault}` });
                 return 413;
               })
               .then(answer);

@@ -1,5 +1,5 @@
 /** The frames of a connection as signals, also those whose body is not kept. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import type { StreamEvent } from '../../wire/msrp/frame.ts';
 import { joinOctets } from '../../wire/msrp/render.ts';
 
@@ -24,12 +24,17 @@ export interface FrameJournal {
   cut(): void;
 }
 
-/** Without `journal` nothing is recorded, and nothing hashed. */
+/**
+ * Without `journal` nothing is recorded, and nothing hashed. `wholeBytesMax`: a longer body is told by
+ * its digest, as one that came in pieces.
+ */
 export function frameJournal(
   journal: ((signal: MsrpSignal) => void) | undefined,
   ends: Pick<MsrpSignal, 'transport' | 'local' | 'remote'>,
+  wholeBytesMax: number,
 ): FrameJournal {
   if (journal === undefined) return SILENT;
+  const CRLF_OCTETS = 2;
   let open: { readonly head: Uint8Array; readonly hash: Hash; bytes: number } | undefined;
 
   function ended(endLine: readonly Uint8Array[]): void {
@@ -43,7 +48,22 @@ export function frameJournal(
 
   return {
     received: (octets) => journal({ direction: 'in', octets, ...ends }),
-    sent: (parts) => journal({ direction: 'out', octets: joinOctets(parts), ...ends }),
+    sent(parts) {
+      const [head, content, endLine] = parts;
+      if (
+        head === undefined ||
+        content === undefined ||
+        endLine === undefined ||
+        content.length <= wholeBytesMax
+      ) {
+        journal({ direction: 'out', octets: joinOctets(parts), ...ends });
+        return;
+      }
+      // The CRLF before the end-line belongs to the body (RFC 4975 §7.1).
+      const octets = joinOctets([head, endLine.subarray(CRLF_OCTETS)]);
+      const body = { bytes: content.length, sha256: hash('sha256', content, 'hex') };
+      journal({ direction: 'out', octets, body, ...ends });
+    },
     streamed(event) {
       if (event.kind === 'begun') {
         open = { head: event.octets, hash: createHash('sha256'), bytes: 0 };
