@@ -5,17 +5,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { subscriber } from '../controls/crash-subscriber.ts';
 import { renderSip } from '../controls/crash-udp-peer.ts';
 import { type Defect, serverBuild } from '../controls/defects.ts';
 import { depositSender } from '../controls/deposit-sender.ts';
-import { type Server, startServer } from '../controls/server.ts';
 import { answersOf, byesOf, commitsOf, TRACED, unflushed } from '../controls/strace-flush.ts';
-import { parseTrace } from '../controls/strace-trace.ts';
+import { tracedServer } from '../controls/strace-server.ts';
 
 const STRACE = spawnSync('strace', ['-V']).status === 0;
 if (!STRACE) {
@@ -54,21 +51,11 @@ async function depositOverTcp(port: number, user: string): Promise<void> {
   socket.destroy();
 }
 
-/** Ends the server itself: strace follows when the last line is written. */
-async function traceOf(server: Server, path: string): Promise<string> {
-  const [pid] = (await readFile(path, 'latin1')).split(' ', 1);
-  const ended = once(server.process, 'exit');
-  process.kill(Number(pid), 'SIGTERM');
-  await ended;
-  return readFile(path, 'latin1');
-}
-
 /** Deposits over UDP and TCP, then one whole push, all under strace. */
 async function flushRun(defect?: Defect) {
   const launcher = await serverBuild(defect);
-  const path = join(launcher, '..', `trace-${process.pid}`);
-  const strace = ['strace', '-f', '-tt', '-s', '2000', '-o', path, '-e', `trace=${TRACED}`];
-  const server = await startServer({ launcher, wrapper: strace });
+  const traced = await tracedServer({ launcher, calls: TRACED, textMax: 2_000 });
+  const { server } = traced;
   const sender = await depositSender(server.sipPort, 'udp');
   const client = await subscriber(server.sipPort);
   try {
@@ -85,7 +72,7 @@ async function flushRun(defect?: Defect) {
     expect(await client.until(done, PUSH_WITHIN_MS)).toBe(true);
     expect(new Set(client.receipts.map(({ token }) => token)).size).toBe(2 * DEPOSITS);
     await quiet();
-    const calls = parseTrace(await traceOf(server, path));
+    const calls = await traced.ended();
     const commits = commitsOf(calls);
     const [answers, byes] = [answersOf(calls), byesOf(calls)];
     expect(answers.filter(({ what }) => what.startsWith('202 to MESSAGE'))).toHaveLength(
@@ -103,8 +90,7 @@ async function flushRun(defect?: Defect) {
   } finally {
     sender.close();
     client.close();
-    await server.remove();
-    await rm(path, { force: true });
+    await traced.remove();
   }
 }
 

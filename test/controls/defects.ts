@@ -37,6 +37,18 @@ export const DEFECTS = {
     find: 'const options = { dir, projections, readOnly,',
     put: 'const options = { dir, projections, readOnly, unsafeNoSync: true,',
   },
+  /** The last SEND of a message is answered as soon as it has come. */
+  answerBeforeSeal: {
+    file: 'src/adapters/msrp/deposit-channels.ts',
+    find: '.then(answer);',
+    put: '.then(() => {}); answer(200);',
+  },
+  /** Contents get their names while their octets are in the page cache only. */
+  contentUnflushed: {
+    file: 'src/adapters/blob/incoming-file.ts',
+    find: 'await whole.datasync();',
+    put: '',
+  },
 } satisfies Readonly<Record<string, Replacement>>;
 
 export type Defect = keyof typeof DEFECTS;

@@ -99,6 +99,26 @@ export function byesOf(calls: readonly SystemCall[]): readonly Promised[] {
   return [...promised.values()];
 }
 
+/** Every 200 to a SEND that was the last of its message: its end-line has `$`. */
+export function sendsOf(calls: readonly SystemCall[]): readonly Promised[] {
+  const arrivals = new Map<string, number>();
+  const promised: Promised[] = [];
+  for (const { name, text, entered, returned } of calls) {
+    if (RECEIVING.has(name)) {
+      for (const [, tid = ''] of text.matchAll(/\\r\\n-------(\w+)\$\\r\\n/g)) {
+        arrivals.set(tid, returned);
+      }
+    } else if (SENDING.has(name)) {
+      for (const [, tid = ''] of text.matchAll(/MSRP (\w+) 200/g)) {
+        const arrived = arrivals.get(tid);
+        if (arrived !== undefined)
+          promised.push({ what: `200 to SEND ${tid}`, arrived, left: entered });
+      }
+    }
+  }
+  return promised;
+}
+
 /** Those that left with no whole commit between what arrived and themselves. */
 export function unflushed(
   promised: readonly Promised[],
@@ -110,4 +130,13 @@ export function unflushed(
         !commits.some(({ began, flushed }) => began > arrived && flushed < left),
     )
     .map(({ what }) => what);
+}
+
+/** The commit that first wrote these octets, as strace prints them; `undefined`: none did, whole. */
+export function commitWith(calls: readonly SystemCall[], octets: string): Commit | undefined {
+  const wrote = calls.find(({ name, text }) => WRITING.has(name) && text.includes(octets));
+  if (wrote === undefined) return undefined;
+  return commitsOf(calls).find(
+    ({ began, flushed }) => began <= wrote.entered && wrote.returned < flushed,
+  );
 }

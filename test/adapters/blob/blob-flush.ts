@@ -51,11 +51,17 @@ export interface FlushVerdict {
 }
 
 /**
+ * `toldElsewhere`: by another way than a line of output, by name.
+ *
  * Before a content is told sealed: its file is flushed behind the last change of it, then renamed
  * to its name, then the folder of the name is flushed, and the folder above if that one is new.
  */
-export function flushVerdict(calls: readonly SystemCall[]): FlushVerdict {
-  const { descriptors, told } = traced(calls);
+export function flushVerdict(
+  calls: readonly SystemCall[],
+  toldElsewhere?: ReadonlyMap<string, number>,
+): FlushVerdict {
+  const { descriptors, told: toldByLine } = traced(calls);
+  const told = toldElsewhere ?? toldByLine;
   const renames = calls.filter(({ name, succeeded }) => name === 'rename' && succeeded);
   const made = calls.filter(({ name, succeeded }) => name === 'mkdir' && succeeded);
 
