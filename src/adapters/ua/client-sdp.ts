@@ -37,6 +37,22 @@ export interface PushAnswer {
 /** The answer that takes a push: recvonly, with the types that a pushed body is made of. */
 export function renderPushAnswer(answer: PushAnswer): Uint8Array {
   const { host, port, path, setup, maxSize, origin } = answer;
+  return renderClientSdp({ host, port, origin }, [
+    'a=recvonly',
+    'a=accept-types:multipart/mixed text/plain',
+    'a=accept-wrapped-types:message/sip message/sipfrag message/msrp',
+    `a=setup:${setup}`,
+    `a=max-size:${maxSize}`,
+    `a=path:${path}`,
+  ]);
+}
+
+/** One line of MSRP over TCP, with these attributes. */
+export function renderClientSdp(
+  at: Pick<PushAnswer, 'host' | 'port' | 'origin'>,
+  attributes: readonly string[],
+): Uint8Array {
+  const { host, port, origin } = at;
   const lines = [
     'v=0',
     `o=restante-ua ${origin} ${origin} IN IP4 ${host}`,
@@ -44,12 +60,7 @@ export function renderPushAnswer(answer: PushAnswer): Uint8Array {
     `c=IN IP4 ${host}`,
     't=0 0',
     `m=message ${port} TCP/MSRP *`,
-    'a=recvonly',
-    'a=accept-types:multipart/mixed text/plain',
-    'a=accept-wrapped-types:message/sip message/sipfrag message/msrp',
-    `a=setup:${setup}`,
-    `a=max-size:${maxSize}`,
-    `a=path:${path}`,
+    ...attributes,
     '',
   ];
   return new TextEncoder().encode(lines.join('\r\n'));

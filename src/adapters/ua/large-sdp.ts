@@ -1,3 +1,5 @@
+import { renderClientSdp } from './client-sdp.ts';
+
 /** The session description of somebody who sends a Large message (OMA SIMPLE IM 9.1.1.2). */
 export interface SenderSdp {
   /** IPv4 address. */
@@ -14,19 +16,10 @@ export interface SenderSdp {
 export function renderSenderSdp(sdp: SenderSdp): Uint8Array {
   const { host, port, path, setup, types } = sdp;
   // RFC 8866 §5.2: unique among the sessions of this host, which is all that it says.
-  const origin = Date.now();
-  const lines = [
-    'v=0',
-    `o=restante-ua ${origin} ${origin} IN IP4 ${host}`,
-    's=-',
-    `c=IN IP4 ${host}`,
-    't=0 0',
-    `m=message ${port} TCP/MSRP *`,
+  return renderClientSdp({ host, port, origin: Date.now() }, [
     'a=sendonly',
     `a=accept-types:${types.join(' ')}`,
     `a=setup:${setup}`,
     `a=path:${path}`,
-    '',
-  ];
-  return new TextEncoder().encode(lines.join('\r\n'));
+  ]);
 }

@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
-import { msrpFramer } from '../../wire/msrp/frame.ts';
+import type { Socket } from 'node:net';
 import { TRANSACTION_MS } from '../../wire/msrp/limits.ts';
 import { msrpSession, type OutgoingMessage, type PushOutcome } from '../../wire/msrp/session.ts';
-import { parseMsrpUri } from '../../wire/msrp/uri.ts';
+import { sessionSocket } from './session-socket.ts';
 
 /** What became of one message, `ms` after it was given to the session. */
 export type LargeOutcome = PushOutcome & { readonly messageId: string; readonly ms: number };
@@ -37,7 +35,7 @@ export function largeTransfer(options: LargeTransferOptions): LargeTransfer {
   /** Both by key, which is the place of the message: the same Message-ID may be sent twice. */
   const outcomes: LargeOutcome[] = [];
   let messageIds: readonly string[] = [];
-  let socket: Socket | undefined;
+  const socket = sessionSocket();
   let startedMs = 0;
   let left = 0;
   let finished = () => {};
@@ -49,20 +47,7 @@ export function largeTransfer(options: LargeTransferOptions): LargeTransfer {
   };
   const session = msrpSession({
     ...options,
-    clock: {
-      now: () => Date.now(),
-      timer(delayMs, callback) {
-        const timer = setTimeout(callback, delayMs);
-        return () => clearTimeout(timer);
-      },
-    },
-    random: (octets) => randomBytes(octets),
-    write(parts) {
-      socket?.cork();
-      for (const part of parts) socket?.write(part);
-      socket?.uncork();
-      return socket?.writableNeedDrain !== true;
-    },
+    ...socket.link,
     emit(event) {
       if (event.kind === 'bound') clearTimeout(unbound);
       else if (event.kind === 'outcome') {
@@ -73,7 +58,7 @@ export function largeTransfer(options: LargeTransferOptions): LargeTransfer {
         put(event.key, { outcome: 'failed', status: event.status, sent: true });
       } else if (event.kind === 'lost') {
         clearTimeout(unbound);
-        socket?.destroySoon();
+        socket.drop();
       }
     },
   });
@@ -82,29 +67,11 @@ export function largeTransfer(options: LargeTransferOptions): LargeTransfer {
     session.disconnected(`no connection within ${TRANSACTION_MS} ms`);
   }, TRANSACTION_MS);
 
-  function attach(connection: Socket): void {
-    if (socket !== undefined) {
-      connection.destroy();
-      return;
-    }
-    socket = connection;
-    const framer = msrpFramer();
-    connection.setNoDelay(true);
-    connection.on('data', ({ buffer, byteOffset, length }) => {
-      const octets = new Uint8Array(buffer, byteOffset, length);
-      for (const event of framer.push(octets)) session.receive(event);
-    });
-    connection.on('drain', () => session.drained());
-    connection.on('error', ({ message }) => session.disconnected(message));
-    connection.on('close', () => session.disconnected('the connection was closed'));
-  }
-
   return {
-    attach,
+    attach: (connection) => socket.attach(connection, session),
     connect() {
-      const peer = parseMsrpUri(remotePath[0] ?? '');
-      if (peer?.port === undefined) session.disconnected('the path has no port to connect to');
-      else attach(connect(peer.port, peer.host, () => session.connected()));
+      if (socket.connect(remotePath, session)) return;
+      session.disconnected('the path has no port to connect to');
     },
     send(messages) {
       startedMs = performance.now();
@@ -121,7 +88,7 @@ export function largeTransfer(options: LargeTransferOptions): LargeTransfer {
     outcomes: () => outcomes,
     close(reason) {
       session.abort(reason);
-      socket?.destroySoon();
+      socket.drop();
     },
   };
 }

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
-import { msrpFramer } from '../../wire/msrp/frame.ts';
+import type { Socket } from 'node:net';
 import { MSRP_LIMITS } from '../../wire/msrp/limits.ts';
 import { type MemorySink, memorySink } from '../../wire/msrp/message-sink.ts';
 import { msrpSession } from '../../wire/msrp/session.ts';
-import { parseMsrpUri } from '../../wire/msrp/uri.ts';
 import type { PushedMessage } from './received-message.ts';
+import { sessionSocket } from './session-socket.ts';
 
 export interface PushSessionOptions {
   readonly localUri: string;
@@ -33,25 +31,12 @@ export interface PushSession {
 /** The client's half of one push: a socket, the framing and the session of `wire`, nothing kept. */
 export function pushSession(options: PushSessionOptions): PushSession {
   const { localUri, remotePath, setup, onMessage, messageBytesMax } = options;
-  let socket: Socket | undefined;
+  const socket = sessionSocket();
   const session = msrpSession<MemorySink>({
+    ...socket.link,
     role: setup,
     localUri,
     remotePath,
-    clock: {
-      now: () => Date.now(),
-      timer(delayMs, callback) {
-        const timer = setTimeout(callback, delayMs);
-        return () => clearTimeout(timer);
-      },
-    },
-    random: (octets) => randomBytes(octets),
-    write(parts) {
-      socket?.cork();
-      for (const part of parts) socket?.write(part);
-      socket?.uncork();
-      return socket?.writableNeedDrain !== true;
-    },
     limits: { ...MSRP_LIMITS, ...(messageBytesMax === undefined ? {} : { messageBytesMax }) },
     begin: options.begin ?? memorySink,
     emit(event) {
@@ -59,39 +44,17 @@ export function pushSession(options: PushSessionOptions): PushSession {
         const { messageId, contentType, sink, bytes } = event.message;
         const status = onMessage({ messageId, contentType, body: sink.octets(bytes) }, bytes);
         if (status !== 'never') session.answer(event.tid, status);
-      } else if (event.kind === 'lost') socket?.destroySoon();
+      } else if (event.kind === 'lost') socket.drop();
     },
   });
 
-  function attach(connection: Socket): void {
-    if (socket !== undefined) {
-      connection.destroy();
-      return;
-    }
-    socket = connection;
-    const framer = msrpFramer();
-    connection.setNoDelay(true);
-    connection.on('data', ({ buffer, byteOffset, length }) => {
-      const octets = new Uint8Array(buffer, byteOffset, length);
-      for (const event of framer.push(octets)) session.receive(event);
-    });
-    connection.on('drain', () => session.drained());
-    connection.on('error', () => connection.destroy());
-    connection.on('close', () => session.disconnected('the connection was closed'));
-  }
-
   return {
-    attach,
-    connect() {
-      const peer = parseMsrpUri(remotePath[0] ?? '');
-      if (peer?.port === undefined) return;
-      const connection = connect(peer.port, peer.host, () => session.connected());
-      attach(connection);
-    },
-    drop: () => socket?.destroySoon(),
+    attach: (connection) => socket.attach(connection, session),
+    connect: () => void socket.connect(remotePath, session),
+    drop: socket.drop,
     close() {
       session.disconnected('the client closed the session');
-      socket?.destroy();
+      socket.destroy();
     },
   };
 }
