@@ -86,7 +86,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
     inbox.push(...events);
     if (parked) parkedOctets += chunk.length;
     now = clock.now();
-    const inTime = watch.observe(events, framer.pending, now);
+    const inTime = watch.observe(events, framer.within, now);
     work();
     const { underway } = framer;
     if (underway && !parked && inbox.length === 0) begun(underway);

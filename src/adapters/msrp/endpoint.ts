@@ -216,7 +216,12 @@ export async function openMsrpEndpoint(options: EndpointOptions): Promise<MsrpEn
   const server = createServer((socket) => incoming(socket));
   const at = await listening(server, options.listen);
   const tlsServer = createServer(incomingTls);
-  const tlsAt = options.tls && (await listening(tlsServer, options.tls.listen));
+  const tlsAt =
+    options.tls &&
+    (await listening(tlsServer, options.tls.listen).catch((error: unknown) => {
+      server.close();
+      throw error;
+    }));
 
   return {
     host: at.address,

@@ -1,7 +1,11 @@
 /** The frames of a connection as signals, also those whose body is not kept. */
-import { createHash, type Hash, hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { StreamEvent } from '../../wire/msrp/frame.ts';
+import { lengthOf } from '../../wire/msrp/reading.ts';
 import { joinOctets } from '../../wire/msrp/render.ts';
+
+/** Before the end-line; it belongs to neither head nor body (RFC 4975 §7.1). */
+const CRLF_OCTETS = 2;
 
 export interface MsrpSignal {
   readonly direction: 'in' | 'out';
@@ -34,7 +38,6 @@ export function frameJournal(
   wholeBytesMax: number,
 ): FrameJournal {
   if (journal === undefined) return SILENT;
-  const CRLF_OCTETS = 2;
   let open: { readonly head: Uint8Array; readonly hash: Hash; bytes: number } | undefined;
 
   function ended(endLine: readonly Uint8Array[]): void {
@@ -49,19 +52,17 @@ export function frameJournal(
   return {
     received: (octets) => journal({ direction: 'in', octets, ...ends }),
     sent(parts) {
-      const [head, content, endLine] = parts;
-      if (
-        head === undefined ||
-        content === undefined ||
-        endLine === undefined ||
-        content.length <= wholeBytesMax
-      ) {
+      const [head, ...content] = parts;
+      const endLine = content.pop();
+      const bytes = lengthOf(content);
+      if (head === undefined || endLine === undefined || bytes <= wholeBytesMax) {
         journal({ direction: 'out', octets: joinOctets(parts), ...ends });
         return;
       }
-      // The CRLF before the end-line belongs to the body (RFC 4975 §7.1).
+      const hash = createHash('sha256');
+      for (const part of content) hash.update(part);
       const octets = joinOctets([head, endLine.subarray(CRLF_OCTETS)]);
-      const body = { bytes: content.length, sha256: hash('sha256', content, 'hex') };
+      const body = { bytes, sha256: hash.digest('hex') };
       journal({ direction: 'out', octets, body, ...ends });
     },
     streamed(event) {

@@ -2,8 +2,8 @@ import type { FrameEvent } from '../../wire/msrp/frame.ts';
 
 /** Tells who drips octets into a frame: each stretch of it must come within `frameMs`. */
 export interface FrameWatch {
-  /** What came at `now`, and how much of a frame is held; `false`: it takes too long. */
-  observe(events: readonly FrameEvent[], pending: number, now: number): boolean;
+  /** What came at `now`, and whether more of a frame is due; `false`: it takes too long. */
+  observe(events: readonly FrameEvent[], within: boolean, now: number): boolean;
   /** It was not read for a while, which is not the peer's doing. */
   restart(now: number): void;
 }
@@ -14,24 +14,22 @@ export function frameWatch(limits: {
   readonly stretchBytes: number;
 }): FrameWatch {
   let since: number | undefined;
-  /** Within a body that comes in pieces; how much of the stretch is here. */
-  let stretch: number | undefined;
+  /** How much of a stretch of a body that comes in pieces is here. */
+  let stretch = 0;
 
   function progressed(event: FrameEvent): boolean {
-    if (event.kind !== 'piece') {
-      stretch = event.kind === 'begun' ? 0 : undefined;
-      return true;
+    if (event.kind === 'piece') {
+      stretch += event.octets.length;
+      if (stretch < limits.stretchBytes) return false;
     }
-    stretch = (stretch ?? 0) + event.octets.length;
-    if (stretch < limits.stretchBytes) return false;
     stretch = 0;
     return true;
   }
 
   return {
-    observe(events, pending, now) {
+    observe(events, within, now) {
       for (const event of events) if (progressed(event)) since = undefined;
-      if (pending === 0 && stretch === undefined) since = undefined;
+      if (!within) since = undefined;
       else since ??= now;
       return since === undefined || now - since <= limits.frameMs;
     },

@@ -53,6 +53,8 @@ export interface MsrpFramer {
   push(chunk: Uint8Array): readonly FrameEvent[];
   /** Octets held of a frame that is not complete. */
   readonly pending: number;
+  /** Within a frame: more of it is due, also when nothing of it is held. */
+  readonly within: boolean;
   /** Head of the frame whose body is still coming in, not told of yet. */
   readonly underway: RequestHead | undefined;
 }
@@ -305,6 +307,9 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
     push,
     get pending() {
       return end - start;
+    },
+    get within() {
+      return end > start || stage.name === 'body' || stage.name === 'flow';
     },
     get underway() {
       return stage.name === 'body' ? stage.head : undefined;

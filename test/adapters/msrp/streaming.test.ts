@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MsrpSignal } from '../../../src/adapters/msrp/endpoint.ts';
 import type { BodySource } from '../../../src/wire/msrp/body-source.ts';
+import { joinSources } from '../../../src/wire/msrp/join-sources.ts';
 import { type MemorySink, memorySink } from '../../../src/wire/msrp/message-sink.ts';
 import type { IncomingMessage } from '../../../src/wire/msrp/session.ts';
 import { simulatedClock } from '../../controls/simulated-clock.ts';
@@ -104,6 +105,28 @@ describe('several sessions over one connection', () => {
     const asked = signals.findIndex((signal) => signal.startsWith('in MSRP urgent01 SEND'));
     expect(signals[asked + 1]).toMatch(/^out MSRP urgent01 200/);
   });
+});
+
+it('a chunk that we send longer than most is told by its digest, too', async () => {
+  const signals: MsrpSignal[] = [];
+  const server = await endpoint({ journal: (signal) => signals.push(signal) });
+  const own = uri(server, 'p7k2m4qx9w');
+  const request = { localUri: own, remotePath: [PEER], chunkBytes: MIB };
+  const session = server.acceptSession(request);
+  const peer = await peerOf(server);
+  await peer.bind(own);
+  const body = joinSources([Buffer.from('head'), zeroes(200_000).source]);
+  void session.send(outgoing('large', body));
+  await until(() => signals.some(({ body }) => body));
+  const sha256 = createHash('sha256').update('head').update(new Uint8Array(200_000));
+  const signal = signals.find(({ body }) => body);
+  expect(signal).toMatchObject({
+    direction: 'out',
+    body: { bytes: 200_004, sha256: sha256.digest('hex') },
+  });
+  expect(text(signal?.octets ?? new Uint8Array(0))).toMatch(
+    /text\/plain\r\n\r\n-------[a-z2-7]{16}\$\r\n$/,
+  );
 });
 
 describe('backpressure', () => {
@@ -260,6 +283,21 @@ describe('one long chunk', () => {
     clock.advance(100_000);
     peer.send('x');
     await until(() => peer.closed);
+  });
+
+  it('of a refused request is not dripped for ever either', async () => {
+    const clock = simulatedClock();
+    const { own, peer, session } = await receiving({ clock });
+    await peer.bind(own);
+    peer.send(sendHead(own, 'bad00001', 'Byte-Range: x\r\nContent-Type: a/b\r\n'));
+    await until(() => peer.statuses().includes(400));
+    for (let drip = 0; drip < 2; drip++) {
+      clock.advance(60_001);
+      peer.send('x');
+      await turns();
+    }
+    await until(() => peer.closed);
+    expect(session.session.state).toBe('ended');
   });
 
   it('whose To-Path has another host and port is taken all the same [RFC 6714 §5]', async () => {

@@ -79,6 +79,19 @@ describe.skipIf(withoutOpenssl !== '')(`two endpoints over TLS${withoutOpenssl}`
     expect(new Set(signals.map(({ transport }) => transport))).toEqual(new Set(['tls']));
   });
 
+  it('a message of 8 MiB passes octet for octet', async () => {
+    const { server, client, got, on } = await pair();
+    const [ours, theirs] = [server.uri('p7k2m4qx9w'), client.uri('2s93i9ek2a')];
+    client.own.acceptSession({ localUri: theirs, remotePath: [ours], on });
+    const push = server.own.connectSession({
+      ...{ localUri: ours, remotePath: [theirs] },
+      peerFingerprint: client.tls.fingerprint(),
+    });
+    const body = Buffer.alloc(8 * 1024 * 1024, 'large, and in any order it came: ');
+    expect(await push.send({ ...message, body })).toEqual({ outcome: 'acknowledged' });
+    expect(body.equals(Buffer.from(got[0] ?? '', 'latin1'))).toBe(true);
+  });
+
   it('who is called has another certificate: nothing is sent [RFC 8122 §6.2]', async () => {
     const { server, client, got, on } = await pair();
     const [ours, theirs] = [server.uri('p7k2m4qx9w'), client.uri('2s93i9ek2a')];
