@@ -12,7 +12,6 @@ import type { Delivered, EndpointSetup, Outcome } from './cases.ts';
 
 /** What cases may need and this endpoint does not offer. */
 export const LACKS: Readonly<Record<string, string>> = {
-  'late-failure': 'it refuses in its response and sends no failure REPORT',
   'session-ids': 'its descriptions are given their session-id by the caller',
 };
 
@@ -53,6 +52,8 @@ export interface Endpoint {
   wait(ms: number): void;
   peerReads(reads: boolean): void;
   disconnect(): void;
+  /** Fails a message that was answered 200. */
+  fail(messageId: string, status: number): void;
   end(): void;
   /** What came out since it was last asked. */
   take(): Output;
@@ -134,6 +135,7 @@ export function endpointUnderTest(setup: EndpointSetup, asked: Asked): Endpoint 
       if (reads) session.drained();
     },
     disconnect: () => session.disconnected('the connection is gone'),
+    fail: session.takeBack,
     end: () => session.abort('ended by the application'),
     take() {
       const output: Output = {

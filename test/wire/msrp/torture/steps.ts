@@ -121,6 +121,7 @@ function take(
   else if ('peerReads' in step) endpoint.peerReads(step.peerReads);
   else if ('connect' in step) endpoint.connect();
   else if ('disconnect' in step) endpoint.disconnect();
+  else if ('fail' in step) endpoint.fail(step.fail, step.status);
   else if ('end' in step) endpoint.end();
   else if ('send' in step) {
     const body = Buffer.from(textOf(step.body, names), 'latin1');
