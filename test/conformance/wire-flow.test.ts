@@ -13,46 +13,29 @@ import {
   playPush,
   TODAY,
 } from '../controls/scripted-peer-flow.ts';
-
-interface Varying {
-  readonly part: RegExp;
-  readonly why: string;
-}
-
-const SOURCE = { part: /;received=[\d.]+/, why: 'the address of the peer' };
-const OUR_TAG = { part: /tag=im-[0-9a-f]+/, why: 'a tag is drawn for each dialog' };
-const DATE = {
-  part: /^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/,
-  why: 'the time of this run',
-};
-const PRODUCT = { part: /restante\/\d+\.\d+(\.\d+)?$/, why: 'the version of the product' };
-const VIA = {
-  part: /^Via: SIP\/2\.0\/TCP [\w.]+:\d+;branch=z9hG4bK[\w.]+$/,
-  why: 'where this server listens, and a branch of its own',
-};
-const CALL_ID = { part: /^Call-ID: push[^@\s]+@[\w.]+$/, why: 'one for each delivery' };
-const ROUTE = { part: /<sip:[\w.]+:\d+;transport=tcp;lr>/, why: 'the next hop of this run' };
-const CONTACT = { part: /<sip:im-store@[\w.]+:\d+;/, why: 'where this server listens' };
-const LENGTH = { part: /^Content-Length: \d+$/, why: 'follows the SDP; measured below' };
-const SDP_ORIGIN = {
-  part: /^o=im-store (\d+) \1 IN IP4 [\d.]+$/,
-  why: 'seconds since 1900, and our address',
-};
-const SDP_ADDRESS = { part: /^c=IN IP4 [\d.]+$/, why: 'our address' };
-const SDP_PORT = { part: /^m=message \d+/, why: 'where this server takes MSRP' };
-const PATH = {
-  part: /msrp:\/\/[\d.]+:\d+\/[0-9a-z]+;tcp$/,
-  why: 'addresses of this run, session ids drawn for it',
-};
-const TID = { part: /^MSRP [a-z0-9]{16}(?= SEND$)/, why: 'a transaction id for each request' };
-const END_LINE = { part: /^-------[a-z0-9]{16}(?=\$$)/, why: 'the same' };
-const MESSAGE_ID = {
-  part: /^Message-ID: [0-9a-z]{16,32}$/,
-  why: 'a keyed hash of message and body',
-};
-const BOUNDARY = { part: /restante-[0-9a-f]+/, why: 'a keyed hash of the message' };
-const RANGE = { part: /^Byte-Range: 1-(\d+)\/\1$/, why: 'follows the boundary; measured below' };
-const TIMESTAMP = { part: /^Timestamp: \d{10}\.\d{3}$/, why: 'when the server received it' };
+import {
+  BOUNDARY,
+  CALL_ID,
+  CONTACT,
+  DATE,
+  END_LINE,
+  LENGTH,
+  MESSAGE_ID,
+  OUR_TAG,
+  PATH,
+  PRODUCT,
+  RANGE,
+  ROUTE,
+  SDP_ADDRESS,
+  SDP_ORIGIN,
+  SDP_PORT,
+  SOURCE,
+  TID,
+  TIMESTAMP,
+  type Varying,
+  VIA,
+  wireLines,
+} from '../controls/wire-lines.ts';
 
 /** Each must be found in the fixture and in what was seen. */
 const VARIES: Readonly<Record<string, readonly Varying[]>> = {
@@ -68,27 +51,6 @@ const VARIES: Readonly<Record<string, readonly Varying[]>> = {
   a10_BYE: [VIA, OUR_TAG, CALL_ID, PRODUCT],
 };
 
-/**
- * Lines with what varies masked. The order of header lines of different names means nothing
- * (RFC 3261 §7.3.1), save that those for proxies come first: the rest of a SIP head is sorted,
- * stably, by name. All else, and each MSRP frame, stays in its order.
- */
-function linesOf(name: string, text: string): readonly string[] {
-  const rules = VARIES[name] ?? [];
-  const [head = '', ...rest] = text.split('\r\n\r\n');
-  const [start = '', ...headers] = head.split('\r\n');
-  const rank = (line: string) =>
-    /^(Via|Max-Forwards|Route):/.test(line) ? '' : line.split(':')[0];
-  const sorted = headers.toSorted((a, b) => (rank(a) ?? '').localeCompare(rank(b) ?? ''));
-  const ordered = start.startsWith('MSRP') ? headers : sorted;
-  const lines = [start, ...ordered, ...rest.flatMap((part) => ['', ...part.split('\r\n')])];
-  const missing = rules.filter(({ part }) => !lines.some((line) => part.test(line)));
-  return [
-    ...lines.map((line) => rules.reduce((t, { part, why }) => t.replace(part, `‹${why}›`), line)),
-    ...missing.map(({ why }) => `‹nowhere: ${why}›`),
-  ];
-}
-
 describe.skipIf(!fixturesAvailable())('a deposit and its push, as they stand on the wire', () => {
   let flow: PushFlow;
   beforeAll(async () => {
@@ -97,7 +59,8 @@ describe.skipIf(!fixturesAvailable())('a deposit and its push, as they stand on 
   afterAll(() => flow?.close());
 
   function expectLike(name: string, seen: string, text = fixture(name)): void {
-    expect(linesOf(name, seen)).toEqual(linesOf(name, text));
+    const rules = VARIES[name] ?? [];
+    expect(wireLines(seen, rules)).toEqual(wireLines(text, rules));
   }
   const bodyOf = (text: string) => text.slice(text.indexOf('\r\n\r\n') + 4);
 

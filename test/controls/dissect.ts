@@ -7,9 +7,13 @@ import { pcapOf } from './pcap.ts';
 import type { Packet } from './scripted-peer.ts';
 
 const run = promisify(execFile);
+/** Between the values of one field. */
+const AGGREGATOR = '|';
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** Least of the expert severities of Wireshark that is a complaint: below it are only chats. */
 const NOTE = 0x00400000;
+/** The group of what it remarks on the order of packets: who was slow, and is told again. */
+const SEQUENCE = 0x02000000;
 
 /** What one packet is made of, outermost protocol first, and what the dissector complains of. */
 export interface Dissected {
@@ -53,8 +57,10 @@ export async function dissectCapture(
     '-d',
     `${port.replace(' ', '.port==')},${protocol}`,
   ]);
-  const fields = ['frame.protocols', '_ws.expert.severity', '_ws.expert.message', '_ws.malformed'];
-  const print = ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
+  const expert = ['severity', 'group', 'message'].map((name) => `_ws.expert.${name}`);
+  const fields = ['frame.protocols', ...expert, '_ws.malformed'];
+  const each = fields.flatMap((field) => ['-e', field]);
+  const print = ['-T', 'fields', '-E', `aggregator=${AGGREGATOR}`, ...each];
   try {
     // Names are not looked up (-n), and no user's own preferences change what is found.
     const words = ['-n', '-r', file, ...decodeAs, ...print];
@@ -67,10 +73,15 @@ export async function dissectCapture(
 }
 
 function dissected(line: string): Dissected {
-  const [protocols = '', severities = '', messages = '', malformed = ''] = line.split('\t');
-  const grave = severities.split(',').some((severity) => Number(severity) >= NOTE);
+  const [protocols = '', severities = '', groups = '', messages = '', malformed = ''] =
+    line.split('\t');
+  const [group, message] = [groups, messages].map((values) => values.split(AGGREGATOR));
+  const grave = severities.split(AGGREGATOR).flatMap((severity, index) => {
+    const isComplaint = Number(severity) >= NOTE && Number(group?.[index]) !== SEQUENCE;
+    return isComplaint ? [message?.[index] ?? ''] : [];
+  });
   return {
     protocols: protocols.split(':'),
-    complaints: [...(grave ? [messages] : []), ...(malformed === '' ? [] : [malformed])],
+    complaints: [...grave, ...(malformed === '' ? [] : [malformed])],
   };
 }

@@ -128,7 +128,7 @@ export async function playPush(
 }
 
 /** Takes so many SENDs and answers each as a9 does. */
-async function acknowledged(session: Line, count: number, port: number): Promise<string[]> {
+export async function acknowledged(session: Line, count: number, port: number): Promise<string[]> {
   const sends: string[] = [];
   while (sends.length < count) {
     const send = String(await session.next());
@@ -157,7 +157,8 @@ function mirrored(request: string): readonly (readonly [string, string])[] {
   ];
 }
 
-function inviteAnswer(invite: string, port: number): string {
+/** 200 to the INVITE of a push, for messages at this port. */
+export function inviteAnswer(invite: string, port: number): string {
   return adapted(fixture('a6_200_INVITE'), [
     ...mirrored(invite),
     ['m=message 7394', `m=message ${port}`],
@@ -166,6 +167,6 @@ function inviteAnswer(invite: string, port: number): string {
   ]);
 }
 
-function byeAnswer(bye: string): string {
+export function byeAnswer(bye: string): string {
   return adapted(fixture('a11_200_BYE'), mirrored(bye));
 }

@@ -11,8 +11,9 @@ import type { TransportOptions } from '../../src/adapters/sip/transport/transpor
 import { memoryStore } from '../../src/adapters/store/memory.ts';
 import type { ChannelCallbacks, Channels } from '../../src/deferral/channel.ts';
 import { createDeferral } from '../../src/deferral/deferral.ts';
+import type { DepositChannels } from '../../src/deferral/deposit-channel.ts';
 import { openSignals } from '../../src/deferral/signals.ts';
-import type { Clock } from '../../src/engine/ports.ts';
+import type { BlobStore, Clock } from '../../src/engine/ports.ts';
 import type { Recorded } from '../../src/engine/recorded.ts';
 import type { Runner } from '../../src/engine/runner.ts';
 import type { ChannelEnd } from '../../src/machines/delivery/effects.ts';
@@ -96,11 +97,22 @@ export async function sipAgentStage(
     readonly regEvent?: boolean;
     readonly large?: Partial<LargeSettings>;
     readonly msrpTls?: boolean;
+    /** Default: a test plays both sides of MSRP by hand. */
+    readonly msrp?: {
+      readonly channels: Channels;
+      readonly deposits: DepositChannels;
+      readonly blobs: BlobStore;
+    };
+    /** What the log holds before the engine starts, as another stage left it. */
+    readonly log?: readonly Recorded[];
   } = {},
 ): Promise<SipAgentStage> {
   const { clock = hostClock } = options;
   let appendMs = 0;
   const memory = memoryStore({ projections, clock });
+  for (const event of options.log ?? []) {
+    await memory.append(event.stream, event.revision === 0 ? 'none' : event.revision - 1, [event]);
+  }
   const store: typeof memory = {
     ...memory,
     async append(...args) {
@@ -126,6 +138,7 @@ export async function sipAgentStage(
     ...{ store, views: store, clock, secret, onFault },
     digest: hostDigest,
     node: NODE,
+    ...(options.msrp && { blobs: options.msrp.blobs }),
   });
   let draining = false;
   let messages = 0;
@@ -163,8 +176,8 @@ export async function sipAgentStage(
       imAddress: 'sip:im-store@example.org',
       digest: hostDigest,
     }),
-    channels: port,
-    deposits: senders.port,
+    channels: options.msrp?.channels ?? port,
+    deposits: options.msrp?.deposits ?? senders.port,
     large: { ...LARGE, ...options.large },
     msrpTls: options.msrpTls ?? false,
     domain: 'example.org',
