@@ -124,10 +124,10 @@ function expectedOf(fate: Round['fate'], end: End): readonly string[] {
   const message = {
     kept: ['MessageCompleted'],
     aborted: ['DepositAborted'],
-    begun: [],
+    begun: ['DepositAborted'],
     unheard: [],
   };
-  const isBound = fate === 'kept' || fate === 'aborted';
+  const isBound = fate !== 'unheard';
   const hasLost = fate !== 'unheard' || end === 'silence';
   return [
     ...['DepositOffered', 'AckReceived', ...message[fate]],

@@ -104,6 +104,16 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
     }
   }
 
+  /** Of a body that was coming in, its session hears what came of it. */
+  function cut(): void {
+    const session = sessionOf(framer.underway?.toPath ?? []);
+    if (session === undefined) return;
+    for (const event of framer.cut()) {
+      journal.streamed(event);
+      deliver(event, session);
+    }
+  }
+
   function work(): void {
     let taken = 0;
     while (!parked && taken < inbox.length) {
@@ -288,6 +298,7 @@ export function msrpConnection(socket: Socket, options: ConnectionOptions): Conn
   socket.on('close', () => {
     parked = false;
     inbox.length = 0;
+    cut();
     journal.cut();
     for (const session of [...members.keys()]) session.disconnected(reason);
     members.clear();

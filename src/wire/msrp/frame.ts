@@ -51,6 +51,8 @@ export type FrameEvent =
 export interface MsrpFramer {
   /** Takes the next octets of the connection; the framer may keep views of them. */
   push(chunk: Uint8Array): readonly FrameEvent[];
+  /** No more will come: the SEND that is `underway`, as the beginning of one in pieces. */
+  cut(): readonly StreamEvent[];
   /** Octets held of a frame that is not complete. */
   readonly pending: number;
   /** Within a frame: more of it is due, also when nothing of it is held. */
@@ -303,8 +305,19 @@ export function msrpFramer(limits: MsrpLimits = MSRP_LIMITS): MsrpFramer {
     return decoder.decode(buffer.subarray(from, to));
   }
 
+  function cut(): readonly StreamEvent[] {
+    if (stage.name !== 'body' || stage.head.method !== 'SEND') return [];
+    const { head, headBytes } = stage;
+    const from = start + headBytes;
+    const begun = { kind: 'begun', head, octets: buffer.subarray(start, from) } as const;
+    const piece = { kind: 'piece', octets: buffer.subarray(from, scan) } as const;
+    stage = { name: 'dead' };
+    return scan > from ? [begun, piece] : [begun];
+  }
+
   return {
     push,
+    cut,
     get pending() {
       return end - start;
     },

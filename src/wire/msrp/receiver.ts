@@ -216,7 +216,7 @@ export function msrpReceiver<Sink extends MessageSink>(
     const { head, id, due, message } = chunk;
     const known = finished.get(id);
     current = undefined;
-    if (flag === '#') giveUp(message ?? partials.get(id), 'the peer gave the message up');
+    if (flag === '#') abandon(chunk);
     // What was refused may be tried again once its last chunk is through.
     if (flag !== '+' && (known?.status ?? 0) >= 300) finished.delete(id);
     if (due === 'nothing') return;
@@ -280,6 +280,16 @@ export function msrpReceiver<Sink extends MessageSink>(
   function acknowledge(head: RequestHead, status: number, bytes: number): void {
     respond(head, status);
     if (status < 300) report(head, bytes, status);
+  }
+
+  /** RFC 4975 §7.1: the sender gave the message up, perhaps with its only chunk. */
+  function abandon({ head, id, at, due, message = partials.get(id) }: Chunk<Sink>): void {
+    const reason = 'the peer gave the message up';
+    if (message !== undefined) giveUp(message, reason);
+    else if (due === 'response' && head.contentType !== undefined && !finished.get(id)) {
+      const bytes = at - (head.byteRange?.start ?? 1) + 1;
+      options.aborted({ messageId: id, bytes, reason });
+    }
   }
 
   function forget({ messageId, extent }: Incomplete<Sink>): void {

@@ -360,6 +360,18 @@ describe('a body that is too long to be held', () => {
     expect(last?.kind === 'piece' && last.octets.buffer).toBe(large.buffer);
   });
 
+  it('a short one that is cut off is the beginning of one in pieces', () => {
+    const whole = chunk('hello');
+    for (let cut = 0; cut < whole.length; cut++) {
+      const framer = msrpFramer();
+      expect(framer.push(whole.subarray(0, cut))).toEqual([]);
+      const [begun, ...pieces] = framer.cut();
+      expect(begun?.kind).toBe(cut < head.length ? undefined : 'begun');
+      const body = pieces.map((piece) => piece.kind === 'piece' && text(piece.octets)).join('');
+      expect(body).toBe('hello'.slice(0, Math.max(0, cut - head.length)));
+    }
+  });
+
   it('of another request than SEND is refused beyond 10240 octets [RFC 4975 §7.1]', () => {
     const body = (bytes: number) =>
       octets(`${head.replace('SEND', 'NICKNAME')}${'x'.repeat(bytes)}\r\n-------abcd1234$\r\n`);

@@ -89,6 +89,15 @@ describe.each([
       expect(made.events.filter((event) => event.kind === 'aborted')).toHaveLength(1);
     });
 
+    it('# at its only chunk: the message is told of as given up', () => {
+      const made = receiving({ limits });
+      made.peer(chunk('t001', '1-5/10', 'hello', '#'));
+      expect(made.wrote).toEqual(['200 $']);
+      expect(made.events.filter((event) => event.kind === 'aborted')).toMatchObject([
+        { messageId: 'm123', bytes: 5 },
+      ]);
+    });
+
     it('a bodiless SEND is answered 200 and is no message [RFC 4975 §5.4]', () => {
       const made = receiving({ limits });
       made.peer(sends('t001', 'Message-ID: m123\r\nByte-Range: 1-0/0'));
