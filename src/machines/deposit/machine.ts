@@ -80,9 +80,12 @@ function refuse(reason: string) {
   return { type: 'refuse', params: { reason } } as const;
 }
 
-/** RFC 4028 §10: who does not refresh says BYE a little before the session expires. */
+/**
+ * RFC 4028 §10: who does not refresh says BYE a little before the session expires. A 2xx that grants
+ * no timer ends the one that was (§7.2).
+ */
 function durationOf(at: number, timer: GrantedTimer | undefined): Change {
-  if (timer === undefined) return {};
+  if (timer === undefined) return { sessionExpiresSeconds: null, durationDueAt: null };
   const intervalMs = timer.sessionExpiresSeconds * 1000;
   const marginMs = Math.ceil(Math.min(EXPIRY_MARGIN_MAX_MS, intervalMs / 3));
   return {

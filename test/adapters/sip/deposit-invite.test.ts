@@ -140,16 +140,6 @@ describe('is refused, with the reason in the log before the answer [IM-11.3.2.2-
     const [event] = await stage.events();
     expect(event).toMatchObject({ type: 'DepositRefused', data: { reason: 'no room' } });
   });
-
-  it('the same INVITE by another way, while the first is served → 482 [RFC 3261 §8.2.2.2]', async () => {
-    const line = await open();
-    stage.slowAppends(200);
-    const headers = { 'Call-ID': 'merged@example.org' };
-    line.send(inviteOf('way1', { headers }));
-    line.send(inviteOf('way2', { headers }));
-    const answers = [await finalTo(line), await finalTo(line)].map((each) => each.split(' ')[1]);
-    expect(answers.toSorted()).toEqual(['200', '482']);
-  });
 });
 
 describe('is taken [IM-11.3.2.2-3]', () => {
@@ -192,47 +182,5 @@ describe('is taken [IM-11.3.2.2-3]', () => {
     const { answer } = await judged({ headers: timer });
     expect(headerOf(answer, 'Session-Expires')).toBe('1800;refresher=uac');
     expect(headerOf(answer, 'Require')).toBe('timer');
-  });
-});
-
-describe('without an offer [RFC 3261 §13.2.1]', () => {
-  const late = async (body: string) => {
-    const line = await open();
-    const Contact = `<sip:bob@127.0.0.1:${line.local.port}>;+g.oma.sip-im.large-message`;
-    const invite = inviteOf('late', { body: '', headers: { Contact } });
-    line.send(invite);
-    const offer = String(await line.next());
-    line.send(ackOf(invite, offer, body));
-    return { offer, line };
-  };
-  const until = async (type: string) => {
-    for (let tries = 0; tries < 500; tries += 1) {
-      const found = (await stage.events()).find((event) => event.type === type);
-      if (found) return found;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    throw new Error(`no ${type}`);
-  };
-
-  it('our 200 has one, and the answer in the ACK opens the session', async () => {
-    const { offer } = await late(sdp());
-    expect(offer).toMatch(/^SIP\/2\.0 200 /);
-    expect(offer).toMatch(/^a=recvonly\r$/m);
-    expect(offer).toMatch(/^a=setup:actpass\r$/m);
-    await until('AckReceived');
-    const [opened] = stage.senders.opened.values();
-    expect(opened?.end).toMatchObject({ setup: 'active' });
-  });
-
-  it.each([
-    ['rejects the media', { port: 0 }],
-    ['sends nothing', { direction: 'recvonly' }],
-    ['changes the protocol', { protocol: 'TCP/TLS/MSRP' }],
-  ] as const)('an answer that %s → our BYE, and nothing opened', async (_, offer) => {
-    const { line } = await late(sdp(offer));
-    expect(String(await line.next())).toMatch(/^BYE /);
-    const ack = await until('AckReceived');
-    expect((ack.data as { unacceptable?: string }).unacceptable).toMatch(/\w/);
-    expect(stage.senders.opened.size).toBe(0);
   });
 });

@@ -101,6 +101,11 @@ describe('its end', () => {
     expect(told('receiving, session timer', refreshed)).toContain('dueAt: +2668 s');
   });
 
+  it('receiving: SessionRefreshed that grants no timer → there is none any more [RFC 4028 §7.2]', () => {
+    const refreshed = { ...depositEvent('SessionRefreshed'), data: {} };
+    expect(told('receiving, session timer', refreshed)).toBe('stays stopTimer(name: duration)');
+  });
+
   it('bye: ByeAnswered, ByeReceived or GraceElapsed → ended, whichever comes first', () => {
     const ends = (['ByeAnswered', 'ByeReceived', 'GraceElapsed'] as const).map((type) =>
       told('bye', depositEvent(type)),

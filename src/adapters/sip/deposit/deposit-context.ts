@@ -31,7 +31,7 @@ export interface OpenSession {
   readonly end: OfferedEnd | undefined;
   readonly media: MsrpMedia | undefined;
   readonly timerHeaders: Headers;
-  /** Call-ID, From-tag and CSeq of the INVITE: the same for every copy of it. */
+  /** Account, Call-ID, From-tag and CSeq of the INVITE: the same for every copy of it. */
   readonly merge: string;
   /** Our description, once it was sent. */
   description?: Uint8Array;
@@ -42,6 +42,7 @@ export interface OpenSession {
 }
 
 export interface DepositContext extends DepositContextOptions {
+  /** Those that have not ended. */
   readonly sessions: Map<string, OpenSession>;
   readonly acks: AwaitedAcks;
   /** Answers and records it; `undefined`: it came too late. */

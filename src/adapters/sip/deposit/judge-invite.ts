@@ -29,8 +29,14 @@ export interface OfferedEnd {
   readonly fingerprint?: string;
 }
 
+interface Refused {
+  readonly kind: 'refused';
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
 export type JudgedInvite =
-  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly reason: string }
+  | Refused
   | {
       readonly kind: 'large';
       readonly rule: 2 | 3;
@@ -74,7 +80,7 @@ export function judgeInvite(
 }
 
 /** RFC 3261 §8.2.3: a body of a type or coding that is not taken, and what would be. */
-function contentFault(invite: SipMessage): JudgedInvite | undefined {
+export function contentFault(invite: SipMessage): Refused | undefined {
   const type = parseMediaType(invite.first('content-type') ?? SDP)?.name;
   if (type !== SDP) {
     return refused({ status: 415, headers: [['Accept', SDP]] }, 'not application/sdp');
@@ -90,7 +96,7 @@ function notLarge(status: 480 | 488, offer: ReturnType<typeof parseMsrpMedia>): 
 }
 
 /** RFC 3261 §21.4.26: the Warning says what is wrong with the description. */
-function notAcceptable(why: string): Verdict {
+export function notAcceptable(why: string): Verdict {
   const text = why.replace(/[^ !#-[\]-~]/g, '?');
   return { status: 488, headers: [['Warning', `399 im-store "${text}"`]] };
 }
@@ -119,6 +125,6 @@ function grantTimer(invite: SipMessage) {
   return { kind: 'agreed', timer, timerHeaders: agreed.headers } as const;
 }
 
-function refused(verdict: Verdict, reason: string): Extract<JudgedInvite, { kind: 'refused' }> {
+function refused(verdict: Verdict, reason: string): Refused {
   return { kind: 'refused', verdict, reason };
 }

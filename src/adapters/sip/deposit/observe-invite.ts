@@ -49,10 +49,16 @@ export function observeInvite(context: DepositContext): ObserveInvite {
   }
 
   /** What stands in the way of one more session. */
-  async function obstacle(deposit: string, merge: string): Promise<Verdict | undefined> {
+  function obstacle(deposit: string, merge: string, hasRoom: boolean): Verdict | undefined {
     if (isMerged(deposit, merge)) return { status: 482 };
-    if (sessions.size >= OPEN_SESSIONS_MAX) return { status: 480 };
-    return (await deposits.hasRoom()) ? undefined : { status: 480 };
+    return hasRoom && sessions.size < OPEN_SESSIONS_MAX ? undefined : { status: 480 };
+  }
+
+  /** Its transaction has ended, or it would not come here: it gets the answer that it had. */
+  function repeat(transaction: ServerTransaction, answer: Uint8Array): void {
+    const { request, source } = transaction;
+    signals.received(request.octets, evidenceOf(source));
+    if (transaction.respond(answer, 200)) signals.sent(answer, evidenceOf(source));
   }
 
   async function offer(
@@ -63,8 +69,12 @@ export function observeInvite(context: DepositContext): ObserveInvite {
     const { request } = transaction;
     const { rule, dialog, end, media, timer, timerHeaders } = judged;
     const deposit = depositOfTag(dialog.localTag) ?? '';
-    const merge = mergeOf(request);
-    const verdict = await obstacle(deposit, merge);
+    const answer = sessions.get(deposit)?.answer;
+    if (answer) return repeat(transaction, answer);
+    const merge = mergeOf(request, account);
+    const hasRoom = await deposits.hasRoom();
+    // Nothing is waited for from here on until the session is among the open ones.
+    const verdict = obstacle(deposit, merge, hasRoom);
     if (verdict) {
       const reason = verdict.status === 482 ? 'merged' : 'no room';
       return refuse(transaction, { account, verdict, reason });
@@ -103,8 +113,9 @@ export function observeInvite(context: DepositContext): ObserveInvite {
   };
 }
 
-function mergeOf(request: SipMessage): string {
+/** A proxy may fork to several subscribers, each of whom gets a message of its own. */
+function mergeOf(request: SipMessage, account: string): string {
   const tag = parseNameAddr(request.first('from') ?? '')?.tag ?? '';
   const cseq = parseCSeq(request.first('cseq') ?? '')?.number ?? 0;
-  return `${request.first('call-id')}\n${tag}\n${cseq}`;
+  return `${account}\n${request.first('call-id')}\n${tag}\n${cseq}`;
 }

@@ -18,6 +18,10 @@ import { DIALOG_CAPABILITIES, methodOf, SDP } from '../dialog/judge-refresh.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { DIALOG_METHODS } from '../push/push-requests.ts';
 import { type DepositContext, depositOfTag, type OpenSession } from './deposit-context.ts';
+import { contentFault, notAcceptable } from './judge-invite.ts';
+
+/** RFC 3261 §14.2: a person who looks into it should learn why. */
+const UNCHANGED = notAcceptable('the session of a sender stays as it was agreed');
 
 interface Found {
   readonly deposit: string;
@@ -72,6 +76,7 @@ export function observeSender(context: DepositContext): ObserveSender {
     const cause = `bye received ${request.first('cseq')}`;
     const fact = { type: 'ByeReceived', data, cause };
     const outcome = await context.submitted(found.deposit, fact, transaction);
+    if (outcome === 'accepted') acks.forget(found.deposit);
     respond(transaction, byeVerdict(outcome));
   }
 
@@ -88,11 +93,19 @@ export function observeSender(context: DepositContext): ObserveSender {
     if (!session?.description || found.phase !== 'receiving') {
       return refuse(transaction, { status: found.phase === 'answering' ? 491 : 481 });
     }
+    const isOffer = methodOf(request) === 'INVITE' || request.body.length > 0;
+    // RFC 3261 §14.2, RFC 3311 §5.2: an offer of ours waits for its answer.
+    if (isOffer && acks.isOffering(deposit)) return refuse(transaction, { status: 491 });
+    const target = contactOf(request);
+    if (request.first('contact') !== undefined && target === undefined) {
+      return refuse(transaction, { status: 400 });
+    }
     const timer = timerOf(request, found);
     if ('status' in timer) return refuse(transaction, timer);
+    const fault = request.body.length > 0 ? contentFault(request) : undefined;
+    if (fault) return refuse(transaction, fault.verdict);
     const body = descriptionFor(request, session);
-    if (body === 'another session') return refuse(transaction, { status: 488 });
-    const target = contactOf(request);
+    if (body === 'another session') return refuse(transaction, UNCHANGED);
     const data = {
       ...(timer.granted ? { timer: timer.granted } : {}),
       ...(target === undefined ? {} : { remoteTarget: target }),
@@ -116,7 +129,8 @@ export function observeSender(context: DepositContext): ObserveSender {
 
   function awaitAck({ deposit }: Found, transaction: ServerTransaction, octets: Uint8Array): void {
     acks.wait(deposit, {
-      ...{ cseq: cseqOf(transaction.request), isOffer: false },
+      cseq: cseqOf(transaction.request),
+      isOffer: transaction.request.body.length === 0,
       sendAgain: () => void transaction.respond(octets, 200),
       onAck: (ack) => signals.received(ack.octets, evidenceOf(transaction.source)),
       // The sender is gone: idle time and session timer see to the rest.

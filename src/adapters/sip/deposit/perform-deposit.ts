@@ -32,6 +32,8 @@ export function performDeposit(
   routing: { readonly router: Pick<Router, 'toUri'>; readonly sendRequest: SendRequest },
 ): PerformDeposit {
   const { acks, clock, deposits, identity, onFault, sessions, signals } = context;
+  /** Our 2xx of sessions that have ended, which are open no more. */
+  const ended = new Map<string, Uint8Array>();
 
   function describe(deposit: string, session: OpenSession): Uint8Array {
     const { media, end } = session;
@@ -113,18 +115,17 @@ export function performDeposit(
   }
 
   /** RFC 3261 §15.1.1; whoever answers it, and how, the session is over. */
-  async function sendBye(effect: Effect): Promise<void> {
+  async function bye(effect: Effect): Promise<void> {
     const deposit = parseStreamName(effect.event.stream).id;
     const { account, dialog: recorded, cseq } = effect.params as Params<'sendBye'>;
     const { inviteCseq, ...ends } = recorded;
     const dialog = { role: 'uas', ...ends, localCseq: cseq, remoteCseq: inviteCseq } as const;
-    acks.forget(deposit);
     const hops = await routing.router.toUri(nextHopUri(dialog), account, clock.now());
     const render = (hop: Hop, attempt: number) => {
       const branch = identity.branchOf(attempt === 0 ? effect.id : `${effect.id} ${attempt}`);
       const headers = plainHeaders(identity);
-      const bye = { method: 'BYE', cseq, branch, via: viaOf(hop), headers };
-      return { branch, octets: requestInDialog(dialog, bye) };
+      const parts = { method: 'BYE', cseq, branch, via: viaOf(hop), headers };
+      return { branch, octets: requestInDialog(dialog, parts) };
     };
     const heard = (status: number, told?: Parameters<DepositContext['tellFact']>[2]): void => {
       const fact = { type: 'ByeAnswered', data: { status }, cause: `bye answered ${cseq}` };
@@ -141,16 +142,23 @@ export function performDeposit(
     );
   }
 
+  async function sendBye(effect: Effect): Promise<void> {
+    // Not awaited: the grace runs from now, whatever ACK the sender still owes us (RFC 3261 §15).
+    acks
+      .settled(parseStreamName(effect.event.stream).id)
+      .then(() => bye(effect))
+      .catch((fault: unknown) => onFault(effect.id, fault));
+  }
+
   return {
     effects: { answerInvite, sendBye },
-    answerOf: (deposit) => sessions.get(deposit)?.answer,
+    answerOf: (deposit) => sessions.get(deposit)?.answer ?? ended.get(deposit),
     closed(deposit) {
-      acks.forget(deposit);
-      const session = sessions.get(deposit);
-      if (!session) return;
-      clock.timer(FORGET_AFTER_MS, () => {
-        if (sessions.get(deposit) === session) sessions.delete(deposit);
-      });
+      const answer = sessions.get(deposit)?.answer;
+      sessions.delete(deposit);
+      if (!answer) return;
+      ended.set(deposit, answer);
+      clock.timer(FORGET_AFTER_MS, () => ended.delete(deposit));
     },
   };
 }
