@@ -124,6 +124,15 @@ describe('many sessions', () => {
   const named = (at: number) => ({ headers: { 'Call-ID': `many${at}@example.org` } });
   const invite = (at: number) => ({ ...named(at), body: senderSdp(), branch: `many${at}` });
 
+  it('2,000 are open → 480 to one more', async () => {
+    caller = await depositCaller({ transport: 'tcp' });
+    for (let from = 0; from < 2_000; from += AT_ONCE) {
+      for (const at of numbers(from)) caller.say('INVITE', 1, invite(at));
+      for (const _ of numbers(from)) expect(statusOf(await caller.answer('1 INVITE'))).toBe(200);
+    }
+    expect(statusOf(await caller.ask('INVITE', 1, invite(2_000)))).toBe(480);
+  });
+
   it('that have ended keep no other out, as many as there were', async () => {
     caller = await depositCaller({ transport: 'tcp' });
     for (let from = 0; from < OPEN_SESSIONS_MAX; from += AT_ONCE) {

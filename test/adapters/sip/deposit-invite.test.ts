@@ -103,6 +103,16 @@ describe('is refused, with the reason in the log before the answer [IM-11.3.2.2-
       },
     ],
     [
+      'a Contact that no SIP goes to',
+      400,
+      {
+        headers: {
+          Contact: '<mailto:bob@example.org>',
+          'Accept-Contact': '*;+g.oma.sip-im.large-message',
+        },
+      },
+    ],
+    [
       'no Contact',
       400,
       { headers: { Contact: '', 'Accept-Contact': '*;+g.oma.sip-im.large-message' } },

@@ -74,7 +74,14 @@ describe('an answer by which no message could come → our BYE behind the ACK [R
     ['a port of 0', answerSdp({ media: 'm=message 0 TCP/MSRP *' }), /port 0/],
     ['recvonly', answerSdp({ direction: 'a=recvonly' }), /sends nothing/],
     ['inactive', answerSdp({ direction: 'a=inactive' }), /sends nothing/],
-    ['another protocol', answerSdp({ media: 'm=message 7394 TCP/TLS/MSRP *' }), /TLS/],
+    [
+      'another protocol',
+      answerSdp({
+        media: 'm=message 7394 TCP/TLS/MSRP *',
+        path: 'a=path:msrps://127.0.0.1:7394/senderssession;tcp',
+      }),
+      /not what was offered: TCP\/TLS\/MSRP/,
+    ],
     ['no path', answerSdp({ path: '' }), /path/],
     [
       'a path that nobody can connect to',

@@ -75,10 +75,10 @@ describe.each(['INVITE', 'UPDATE'])('%s', (method) => {
     }
   });
 
-  it('a Contact that cannot be called → 400', async () => {
+  it.each(['*', '<mailto:bob@example.org>'])('Contact: %s → 400', async (Contact) => {
     caller = await depositCaller();
     await caller.open();
-    const answer = await caller.ask(method, 2, { headers: { Contact: '*' }, body: offer(1) });
+    const answer = await caller.ask(method, 2, { headers: { Contact }, body: offer(1) });
     expect(statusOf(answer)).toBe(400);
     if (method === 'INVITE') caller.say('ACK', 2, { branch: 'INVITE2' });
   });

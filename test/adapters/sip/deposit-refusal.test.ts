@@ -66,7 +66,7 @@ describe('a line that no message could come by → 488 with Warning [RFC 3261 §
       senderSdp({ media: 'm=message 7394 TCP/TLS/MSRP *' }),
       /TLS/,
     ],
-    ['an SDP that cannot be read', 'v=1\r\n', /SDP/],
+    ['an SDP that cannot be read', 'v=1\r\n', /SDP .*RFC 8866 section 5\.1/],
     ['no SDP and no tag', '', /./],
   ] as const)('%s', async (_, body, why) => {
     const answer = await invited({ body });

@@ -5,6 +5,7 @@ import { isReachable, type MsrpMedia, parseMsrpMedia } from '../../../wire/sdp/m
 import { type Dialog, dialogOfInvite } from '../../../wire/sip/dialog.ts';
 import { parseMediaType } from '../../../wire/sip/headers.ts';
 import type { SipMessage } from '../../../wire/sip/message.ts';
+import { parseUri } from '../../../wire/sip/uri.ts';
 import type { Headers, Verdict } from '../answer.ts';
 import { agreeTimer } from '../dialog/agree-timer.ts';
 
@@ -64,7 +65,9 @@ export function judgeInvite(
   if (judged.verdict === 'no')
     return refused(notLarge(judged.status, offer), `rule ${judged.rule}`);
   const dialog = dialogOfInvite(invite, localTag);
-  if (!dialog) return refused({ status: 400 }, 'no usable Contact');
+  if (!dialog || !isCallable(dialog.remoteTarget)) {
+    return refused({ status: 400 }, 'no usable Contact');
+  }
   const timer = grantTimer(invite);
   if (timer.kind === 'refused') return timer;
   const agreed = { ...timer, kind: 'large', rule: judged.rule, dialog } as const;
@@ -77,6 +80,12 @@ export function judgeInvite(
     return refused(notAcceptable('nobody can be reached at the path'), 'unusable path');
   }
   return { ...agreed, media, end };
+}
+
+/** RFC 3261 §8.1.1.8: the Contact of an INVITE is a SIP or SIPS URI. */
+export function isCallable(target: string): boolean {
+  const scheme = parseUri(target)?.scheme;
+  return scheme === 'sip' || scheme === 'sips';
 }
 
 /** RFC 3261 §8.2.3: a body of a type or coding that is not taken, and what would be. */
@@ -97,7 +106,7 @@ function notLarge(status: 480 | 488, offer: ReturnType<typeof parseMsrpMedia>): 
 
 /** RFC 3261 §21.4.26: the Warning says what is wrong with the description. */
 export function notAcceptable(why: string): Verdict {
-  const text = why.replace(/[^ !#-[\]-~]/g, '?');
+  const text = why.replaceAll('§', 'section ').replace(/[^ !#-[\]-~]/g, '?');
   return { status: 488, headers: [['Warning', `399 im-store "${text}"`]] };
 }
 

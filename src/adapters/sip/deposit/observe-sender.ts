@@ -9,7 +9,7 @@ import { isReachable, parseMsrpMedia } from '../../../wire/sdp/msrp-media.ts';
 import { repeatDescription } from '../../../wire/sdp/repeat-description.ts';
 import { parseContacts } from '../../../wire/sip/contact.ts';
 import { parseCSeq } from '../../../wire/sip/headers.ts';
-import { isRequestUri, type SipMessage } from '../../../wire/sip/message.ts';
+import type { SipMessage } from '../../../wire/sip/message.ts';
 import { parseNameAddr } from '../../../wire/sip/name-addr.ts';
 import type { ServerTransaction } from '../../../wire/sip/server-transaction.ts';
 import { byeVerdict, unknownVerdict, type Verdict } from '../answer.ts';
@@ -18,7 +18,7 @@ import { DIALOG_CAPABILITIES, methodOf, SDP } from '../dialog/judge-refresh.ts';
 import { evidenceOf } from '../observe-options.ts';
 import { DIALOG_METHODS } from '../push/push-requests.ts';
 import { type DepositContext, depositOfTag, type OpenSession } from './deposit-context.ts';
-import { contentFault, notAcceptable } from './judge-invite.ts';
+import { contentFault, isCallable, notAcceptable } from './judge-invite.ts';
 
 /** RFC 3261 §14.2: a person who looks into it should learn why. */
 const UNCHANGED = notAcceptable('the session of a sender stays as it was agreed');
@@ -211,7 +211,7 @@ function descriptionFor(
 function contactOf(request: SipMessage): string | undefined {
   const contacts = parseContacts(request.first('contact') ?? '');
   const [contact] = contacts === undefined || contacts === '*' ? [] : contacts;
-  return contact && isRequestUri(contact.uri) ? contact.uri : undefined;
+  return contact && isCallable(contact.uri) ? contact.uri : undefined;
 }
 
 function cseqOf(request: SipMessage): number {
