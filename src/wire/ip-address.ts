@@ -30,3 +30,22 @@ function groupsOf(run: string): number {
   const valid = groups.every((group) => GROUP.test(group));
   return valid ? groups.length + (endsInIpv4 ? 2 : 0) : GROUPS + 1;
 }
+
+/** One spelling of an IPv6 address for all that are equal; what is none comes back as it is. */
+export function normalIpv6(text: string): string {
+  if (!isIpv6(text)) return text;
+  const [left = '', right] = text.split('::');
+  const [head, tail] = [numbersOf(left), numbersOf(right ?? '')];
+  const zeros = right === undefined ? 0 : GROUPS - head.length - tail.length;
+  const groups = [...head, ...new Array<number>(zeros).fill(0), ...tail];
+  return groups.map((group) => group.toString(16)).join(':');
+}
+
+function numbersOf(run: string): readonly number[] {
+  if (run === '') return [];
+  return run.split(':').flatMap((part) => {
+    if (!part.includes('.')) return [Number.parseInt(part, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number);
+    return [a * 256 + b, c * 256 + d];
+  });
+}

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isIpAddress } from '../../src/wire/ip-address.ts';
+import { isIpAddress, normalIpv6 } from '../../src/wire/ip-address.ts';
 
 const seed = Number(process.env.RESTANTE_SEED ?? 20261122);
 
@@ -50,5 +50,19 @@ describe('what is connected to without a look-up', () => {
       fc.property(texts, (text) => isIpAddress(text) === isIP(text) > 0),
       { seed, numRuns: 3_000 },
     );
+  });
+});
+
+describe('one spelling for equal addresses [RFC 4291 §2.2]', () => {
+  it.each([
+    ['2001:0DB8:0:0:0:0:0:a', '2001:db8::a'],
+    ['::ffff:192.0.2.1', '0:0:0:0:0:ffff:c000:201'],
+    ['1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:0'],
+    ['::', '0:0:0:0:0:0:0:0'],
+  ])('%s and %s', (one, other) => expect(normalIpv6(one)).toBe(normalIpv6(other)));
+
+  it('of different addresses they differ, and what is none stays as it is', () => {
+    expect(normalIpv6('2001:db8::a')).not.toBe(normalIpv6('2001:db8:a::'));
+    expect(normalIpv6('im.example.org')).toBe('im.example.org');
   });
 });

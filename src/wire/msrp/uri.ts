@@ -1,4 +1,6 @@
 /** MSRP URIs: RFC 4975 §6. */
+import { normalIpv6 } from '../ip-address.ts';
+import { normalEscapes } from '../sip/escape.ts';
 
 export interface MsrpUri {
   readonly scheme: 'msrp' | 'msrps';
@@ -41,10 +43,9 @@ export function parseMsrpUri(text: string): MsrpUri | undefined {
 }
 
 /**
- * Whether `uri` names the session of `own`: its session-id decides, which is the secret, and scheme
- * and transport must agree. RFC 4975 §6.1 would have host and port agree as well, but a middlebox
- * may have rewritten them in the description that the peer was given (RFC 6714 §5). How long it
- * takes tells nothing of where two ids of one length differ (RFC 4975 §14.1).
+ * Whether `uri` names the session of `own` (RFC 4975 §6.1): scheme, host and transport without regard
+ * to case, the port as written, the session-id exactly; userinfo and parameters do not count. How long
+ * it takes tells nothing of where two ids of one length differ (§14.1).
  */
 export function namesSession(own: MsrpUri, uri: MsrpUri): boolean {
   const [mine = '', theirs = ''] = [own.sessionId, uri.sessionId];
@@ -56,8 +57,15 @@ export function namesSession(own: MsrpUri, uri: MsrpUri): boolean {
     differences === 0 &&
     mine !== '' &&
     own.scheme === uri.scheme &&
+    own.port === uri.port &&
+    normalHost(own.host) === normalHost(uri.host) &&
     own.transport.toLowerCase() === uri.transport.toLowerCase()
   );
+}
+
+/** One spelling for all that are equal (RFC 3986 §6.2.2). */
+function normalHost(host: string): string {
+  return normalIpv6(normalEscapes(host)).toLowerCase();
 }
 
 /** Writes the URI; throws when the result would not read back, which is a programmer error. */

@@ -300,10 +300,10 @@ describe('one long chunk', () => {
     expect(session.session.state).toBe('ended');
   });
 
-  it('whose To-Path has another host and port is taken all the same [RFC 6714 §5]', async () => {
+  it('whose To-Path has another host and port, session-id or scheme is refused [RFC 4975 §7.3]', async () => {
     const { own, peer } = await receiving();
-    const rewritten = own.replace(/\/\/[^/]+/, '//192.0.2.99:4000');
-    await peer.bind(rewritten);
+    const elsewhere = own.replace(/\/\/[^/]+/, '//192.0.2.99:4000');
+    await peer.bind(elsewhere);
     await peer.bind(own);
     peer.send(
       `${sendHead(own.replace('9w', '9x'), 'other001', '').trimEnd()}\r\n-------other001$\r\n`,
@@ -312,6 +312,6 @@ describe('one long chunk', () => {
       `${sendHead(own.replace('msrp:', 'msrps:'), 'other002', '').trimEnd()}\r\n-------other002$\r\n`,
     );
     await until(() => peer.statuses().length === 4);
-    expect(peer.statuses()).toEqual([200, 200, 481, 481]);
+    expect(peer.statuses()).toEqual([481, 200, 481, 481]);
   });
 });

@@ -32,7 +32,7 @@ describe('MSRP URIs [RFC 4975 §6]', () => {
   });
 });
 
-describe('what names a session [RFC 4975 §6.1, RFC 6714 §5]', () => {
+describe('what names a session [RFC 4975 §6.1]', () => {
   const own = 'msrp://host.example:1/aB;tcp';
   const names = (uri: string) => {
     const [mine, theirs] = [parseMsrpUri(own), parseMsrpUri(uri)];
@@ -43,13 +43,16 @@ describe('what names a session [RFC 4975 §6.1, RFC 6714 §5]', () => {
     'MSRP://HOST.Example:1/aB;TCP',
     'msrp://user@host.example:1/aB;tcp',
     'msrp://host.example:1/aB;tcp;x=y',
-    'msrp://192.0.2.99:2/aB;tcp',
-    'msrp://host.example/aB;tcp',
+    'msrp://h%6Fst%2Eexample:1/aB;tcp',
   ])('%s does', (uri) => {
     expect(names(uri)).toBe(true);
   });
   it.each([
     'msrp://host.example:1/ab;tcp',
+    'msrp://host.example.org:1/aB;tcp',
+    'msrp://192.0.2.99:1/aB;tcp',
+    'msrp://host.example:2/aB;tcp',
+    'msrp://host.example/aB;tcp',
     'msrp://host.example:1/aBaB;tcp',
     'msrp://host.example:1/a;tcp',
     'msrps://host.example:1/aB;tcp',

@@ -16,17 +16,7 @@ export const LACKS: Readonly<Record<string, string>> = {
 };
 
 /** Cases that this endpoint is known not to fulfil, by name, each with its reason. */
-const MATCHED_BY_ID =
-  'a middlebox may have rewritten host and port in the description that the peer was given ' +
-  '(RFC 6714 §5): the session-id, 128 random bits, names the session';
-
 export const DEVIATIONS: Readonly<Record<string, string>> = {
-  'uri/host': MATCHED_BY_ID,
-  'uri/ipv4': MATCHED_BY_ID,
-  'uri/ipv6-other': MATCHED_BY_ID,
-  'uri/port-other': MATCHED_BY_ID,
-  'uri/port-missing': MATCHED_BY_ID,
-  'uri/port-of-theirs': MATCHED_BY_ID,
   'sdp/our-offer-types':
     'the offer of a push is send-only: nothing is received that would have to be of a type',
 };
