@@ -96,8 +96,8 @@ async function readMaterial({ msrpTls, tls }: ServeConfig) {
   return { cert, key: keyText };
 }
 
-function record(signals: Signals, { direction, octets, local, remote, body }: MsrpSignal): void {
-  const evidence = { protocol: 'msrp', transport: 'tcp', local, remote } as const;
+function record(signals: Signals, { direction, octets, body, ...ends }: MsrpSignal): void {
+  const evidence = { protocol: 'msrp', ...ends } as const;
   if (direction === 'in') signals.received(octets, evidence, body);
   else signals.sent(octets, evidence, body);
 }
