@@ -6,7 +6,6 @@ import type {
 } from '../../deferral/deposit-channel.ts';
 import type { BlobStore, Clock } from '../../engine/ports.ts';
 import type { IncomingMessage } from '../../wire/msrp/incoming.ts';
-
 import type { EndpointSession, MsrpEndpoint } from './endpoint.ts';
 import { type IncomingBody, incomingBody } from './incoming-body.ts';
 import { sessionOffers } from './session-offers.ts';
